@@ -1,0 +1,1 @@
+"""Compiled kernels for mammography: numpy arrays and scalars in, arrays out."""

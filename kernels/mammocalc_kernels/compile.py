@@ -1,0 +1,50 @@
+"""The one place that decides how kernels are compiled, and how rows are shared between threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numba
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile on first use for the types it is called with: releases the GIL, cached on disk, IEEE arithmetic.
+
+    No fast-math: sums keep their order, so that results do not depend on threads or machines.
+    """
+    compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    return compiled
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="mammocalc-rows")
+
+
+# A forked child inherits the cached pools but not their threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def bands(rows: int, threads: int, smallest: int = 64) -> list[tuple[int, int]]:
+    """Split ``range(rows)`` into at most `threads` contiguous half-open bands of at least `smallest` rows."""
+    count = max(1, min(threads, rows // smallest))
+    edges = [rows * i // count for i in range(count + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def run_bands(function: Callable[[int, int], Any], rows: int, threads: int) -> list[Any]:
+    """Call ``function(first_row, end_row)`` for each band, in `threads` threads, and return the results in band order.
+
+    The function must write only rows of its own band; whatever it returns may depend on the band only where the
+    caller joins the parts in a way that does not.
+    """
+    parts = bands(rows, threads)
+    if len(parts) == 1:
+        return [function(*parts[0])]
+    pending = [_pool(threads).submit(function, *part) for part in parts]
+    return [future.result() for future in pending]

@@ -1,0 +1,30 @@
+"""What the arrange stage hands over: chains, clusters, and each calcification's place in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """Company of every candidate.
+
+    Attributes
+    ----------
+    columns : mapping of str to ndarray
+        One row a candidate, one column for every name in `mammocalc.arrange.features.FEATURES`.
+    chains : tuple of ndarray of float64, shape (k, 2)
+        The curve of chain 1, 2, ... as (row, col) of stored pixels.
+    clusters : mapping of str to ndarray
+        One row a cluster: cluster_id, n_calcifications, row, col, extent_mm, area_mm2, density_per_cm2, linearity,
+        distribution (str), size_spread, shape_spread.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    chains: tuple[NDArray[np.float64], ...]
+    clusters: Mapping[str, NDArray[Any]]
