@@ -37,13 +37,15 @@ def bands(rows: int, threads: int, smallest: int = 64) -> list[tuple[int, int]]:
     return list(zip(edges[:-1], edges[1:], strict=True))
 
 
-def run_bands(function: Callable[[int, int], Any], rows: int, threads: int) -> list[Any]:
+def run_bands(
+    function: Callable[[int, int], Any], rows: int, threads: int, smallest: int = 64
+) -> list[Any]:
     """Call ``function(first_row, end_row)`` for each band, in `threads` threads, and return the results in band order.
 
     The function must write only rows of its own band; whatever it returns may depend on the band only where the
     caller joins the parts in a way that does not.
     """
-    parts = bands(rows, threads)
+    parts = bands(rows, threads, smallest)
     if len(parts) == 1:
         return [function(*parts[0])]
     pending = [_pool(threads).submit(function, *part) for part in parts]
