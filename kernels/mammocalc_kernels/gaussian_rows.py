@@ -59,8 +59,7 @@ def gaussian_taps(sigma: float) -> NDArray[np.float32]:
 
 
 @kernel
-def _centre_and_four(out, c, a1, b1, a2, b2, a3, b3, a4, b4, w0, w1, w2, w3, w4):  # type:
-ignore[no-untyped-def]
+def _centre_and_four(out, c, a1, b1, a2, b2, a3, b3, a4, b4, w0, w1, w2, w3, w4):  # type: ignore[no-untyped-def]
     for x in range(out.size):
         out[x] = (
             w0 * c[x]
