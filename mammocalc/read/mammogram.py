@@ -18,8 +18,8 @@ class Mammogram:
     Attributes
     ----------
     pixels : ndarray of uint16, shape (rows, columns)
-        Stored values, C-contiguous. Signed data are shifted by ``2**(bits_stored - 1)`` so that order is kept.
-        Pixel (0, 0) is centred on position (0, 0).
+        Stored values, C-contiguous. Signed data are shifted by ``2**(bits_stored - 1)``, which keeps their
+        order. Pixel (0, 0) is centred on position (0, 0).
     pixel_spacing_mm : float
         Side of a square pixel in the object plane, mm.
     spacing_source : str

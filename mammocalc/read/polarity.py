@@ -1,0 +1,55 @@
+"""Which way stored values run, and what they are proportional to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mammocalc.read.mammogram import Intent
+
+if TYPE_CHECKING:
+    from mammocalc.read.header import Header
+
+
+class Polarity(NamedTuple):
+    """`dense_is_bright`: a higher stored value is more attenuation. The rest as in `Mammogram`."""
+
+    dense_is_bright: bool
+    intent: Intent
+    linear_in_exposure: bool
+
+
+def polarity(header: Header, frame: int = 0) -> Polarity:
+    """Decide the polarity once, from every attribute that has a say.
+
+    Raw images: PixelIntensityRelationshipSign speaks of the stored values themselves and decides; without
+    it, as for all other images, what is displayed bright is dense: MONOCHROME1 and PresentationLUTShape
+    INVERSE state the same one inversion, a falling modality transformation (negative rescale slope) turns
+    it round.
+    """
+    stated = header.text("PresentationIntentType")
+    intent: Intent = "UNKNOWN"
+    if stated in ("FOR PROCESSING", "FOR PRESENTATION"):
+        intent = "FOR PROCESSING" if stated == "FOR PROCESSING" else "FOR PRESENTATION"
+    elif header.uid("SOPClassUID").endswith(".1.1.1.2.1"):  # Digital Mammography X-Ray, For Processing
+        intent = "FOR PROCESSING"
+
+    raw = intent == "FOR PROCESSING"
+    linear = raw and header.text("PixelIntensityRelationship") in ("LIN", "")
+    sign = header.integer("PixelIntensityRelationshipSign")
+    if raw and sign in (-1, 1):
+        return Polarity(sign == -1, intent, linear)
+    dark_is_bright = header.text("PhotometricInterpretation") == "MONOCHROME1"
+    dark_is_bright |= header.text("PresentationLUTShape") == "INVERSE"
+    return Polarity(dark_is_bright == _modality_falls(header, frame), intent, linear)
+
+
+def _modality_falls(header: Header, frame: int) -> bool:
+    """Whether a higher stored value has a lower modality value."""
+    for item in header.items("ModalityLUTSequence"):
+        table = item.numbers("LUTData")
+        if len(table) > 1:
+            return table[-1] < table[0]
+    groups = header.groups("PixelValueTransformationSequence", frame)
+    slope = next((found for group in groups if (found := group.number("RescaleSlope"))), None)
+    slope = slope or header.number("RescaleSlope")
+    return slope is not None and slope < 0
