@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
 
+
 @kernel
 def _smoothed(plane, row, col):  # type: ignore[no-untyped-def]
     """Binomial 3x3 mean (Gaussian of sigma 0.71 px), border replicated."""

@@ -67,4 +67,6 @@ def _tile_quantiles(plane, inside, cell, tile, quantile, stride, fewest, out, fi
             if count < fewest:
                 out[i, j] = np.nan
             else:
-                out[i, j] = np.partition(values[:count], int(quantile * (count - 1)))[int(quantile * (count - 1))]
+                out[i, j] = np.partition(values[:count], int(quantile * (count - 1)))[
+                    int(quantile * (count - 1))
+                ]

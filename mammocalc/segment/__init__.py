@@ -1,0 +1,113 @@
+"""The segment stage: where something bright and small stands out, how far it reaches, and how sure that is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc.prepare.scene import Scene
+from mammocalc.segment.components import lump_components, searched_cells, speck_components
+from mammocalc.segment.objects import Objects, lumps_over_specks, outlined_objects
+from mammocalc.segment.parameters import SegmentParameters
+from mammocalc.segment.regions import Regions
+from mammocalc.segment.score import built_in_table, probability, supporting_neighbours
+
+__all__ = ["Regions", "SegmentParameters", "segment"]
+
+
+def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: int = 1) -> Regions:
+    """Find candidate calcifications and outline them at half of their contrast.
+
+    Differences of Gaussians over scales, judged against local noise and texture, give components by hysteresis
+    (Netsch & Peitgen 1999, doi 10.1109/42.796281); each is split and outlined by flooding from its peaks; the
+    evidence is added up to a score.
+
+    Parameters
+    ----------
+    scene : Scene
+    parameters : SegmentParameters, optional
+    threads : int
+        The result does not depend on it.
+
+    Returns
+    -------
+    Regions
+        Ordered by first pixel; only those that reach ``parameters.min_score``, at most ``parameters.candidate_cap``.
+    """
+    parameters = parameters or SegmentParameters()
+    inside = searched_cells(scene, parameters.skin_margin_mm)
+    if not inside.any():
+        return _as_regions(_no_objects(), np.empty(0), scene.plane.shape)
+    specks = outlined_objects(
+        scene,
+        speck_components(scene, inside, parameters, threads),
+        parameters.background_ring_mm,
+        parameters,
+        threads,
+    )
+    lumps = outlined_objects(
+        scene,
+        lump_components(scene, inside, parameters, threads),
+        2 * parameters.background_ring_mm,
+        parameters,
+        threads,
+    )
+    objects = lumps_over_specks(specks, lumps, scene, parameters)
+    score = _scores(objects, scene.pixel_spacing_mm, parameters)
+    objects = objects.subset(np.arange(len(objects)))
+    keep = np.flatnonzero(score >= parameters.min_score)
+    if len(keep) > parameters.candidate_cap:
+        best = keep[np.argsort(-score[keep], kind="stable")[: parameters.candidate_cap]]
+        keep = np.sort(best)
+    return _as_regions(objects.subset(keep), score[keep], scene.plane.shape)
+
+
+def _scores(objects: Objects, pitch_mm: float, parameters: SegmentParameters) -> NDArray[np.float64]:
+    """Scores from each object's own evidence, then once more with the support of its neighbours."""
+    evidence = objects.evidence
+    table = built_in_table()
+    evidence["neighbours"] = np.zeros(len(objects))
+    alone = probability(table.log_odds(evidence))
+    evidence["neighbours"] = supporting_neighbours(
+        evidence["row"] * pitch_mm, evidence["col"] * pitch_mm, alone, parameters.neighbourhood_mm
+    )
+    return probability(table.log_odds(evidence))
+
+
+def _no_objects() -> Objects:
+    from mammocalc.segment.objects import EVIDENCE
+
+    empty = {name: np.empty(0) for name in (*EVIDENCE, "neighbours")}
+    return Objects(np.empty(0, np.int64), np.zeros(1, np.int64), empty)
+
+
+def _as_regions(objects: Objects, score: NDArray[np.float64], shape: tuple[int, ...]) -> Regions:
+    """Pixel lists as runs: a run ends where the next pixel is not the neighbour to the right."""
+    h, w = shape
+    owner = objects.owner()
+    pixel = objects.pixel
+    row, col = (pixel // w).astype(np.int32), (pixel % w).astype(np.int32)
+    begins = np.ones(len(pixel), np.bool_)
+    if len(pixel):
+        begins[1:] = (np.diff(pixel) != 1) | (np.diff(owner) != 0) | (np.diff(row) != 0)
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(pixel)) - 1 if len(first) else first
+    n = len(objects)
+    bounds = np.zeros((n, 4), np.int32)
+    if n:
+        at = objects.start[:-1]
+        bounds[:, 0] = np.minimum.reduceat(row, at)
+        bounds[:, 1] = np.minimum.reduceat(col, at)
+        bounds[:, 2] = np.maximum.reduceat(row, at) + 1
+        bounds[:, 3] = np.maximum.reduceat(col, at) + 1
+    counts = np.bincount(owner[first], minlength=n) if n else np.empty(0, np.int64)
+    return Regions(
+        (h, w),
+        np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        row[first],
+        col[first],
+        (col[last] + 1).astype(np.int32),
+        bounds,
+        score,
+        dict(objects.evidence),
+    )

@@ -17,19 +17,35 @@ class SegmentParameters:
         Names the field that is of the wrong type or outside its bounds.
     """
 
-    finest_scale_mm: float = bounded(0.07, 0.02, 0.3, "Gaussian sigma of the finest scale; at least 0.8 px is used")
+    finest_scale_mm: float = bounded(
+        0.07, 0.02, 0.3, "Gaussian sigma of the finest scale; at least 0.8 px is used"
+    )
     scale_ratio: float = bounded(1.6, 1.2, 2.0, "ratio of neighbouring scales")
-    speck_scale_mm: float = bounded(0.28, 0.1, 1.0, "scales below this are searched at full resolution, the rest coarser")
+    speck_scale_mm: float = bounded(
+        0.28, 0.1, 1.0, "scales below this are searched at full resolution, the rest coarser"
+    )
     coarsest_scale_mm: float = bounded(1.2, 0.3, 5.0, "Gaussian sigma of the coarsest scale")
-    seed_response: float = bounded(3.6, 1.0, 50.0, "response, in local noise and texture, that a candidate must reach")
+    seed_response: float = bounded(
+        3.6, 1.0, 50.0, "response, in local noise and texture, that a candidate must reach"
+    )
     growth_response: float = bounded(2.2, 0.5, 50.0, "response down to which a candidate's component extends")
-    texture_window_mm: float = bounded(5.0, 1.0, 20.0, "side of the tiles in which noise and texture are judged")
-    outline_fraction: float = bounded(0.5, 0.2, 0.8, "share of the peak contrast at which an outline is drawn")
-    saddle_fraction: float = bounded(0.75, 0.4, 1.0, "specks are one where the saddle keeps this share of the lower peak")
+    texture_window_mm: float = bounded(
+        5.0, 1.0, 20.0, "side of the tiles in which noise and texture are judged"
+    )
+    outline_fraction: float = bounded(
+        0.5, 0.2, 0.8, "share of the peak contrast at which an outline is drawn"
+    )
+    saddle_fraction: float = bounded(
+        0.75, 0.4, 1.0, "specks are one where the saddle keeps this share of the lower peak"
+    )
     background_ring_mm: float = bounded(0.35, 0.1, 2.0, "width of the ring in which the background is fitted")
     skin_margin_mm: float = bounded(1.0, 0.0, 10.0, "nothing is searched closer than this to the skin line")
-    coarse_edge_width_mm: float = bounded(0.7, 0.1, 3.0, "a lump larger than the speck scales needs an edge this sharp")
-    neighbourhood_mm: float = bounded(5.0, 1.0, 20.0, "distance within which other candidates support a candidate")
+    coarse_edge_width_mm: float = bounded(
+        0.7, 0.1, 3.0, "a lump larger than the speck scales needs an edge this sharp"
+    )
+    neighbourhood_mm: float = bounded(
+        5.0, 1.0, 20.0, "distance within which other candidates support a candidate"
+    )
     candidate_cap: int = bounded(3000, 10, 100_000, "candidates kept per image, best first")
     min_score: float = bounded(0.5, 0.0, 1.0, "operating point: candidates below this score are not reported")
 
