@@ -1,0 +1,269 @@
+"""The breast: its outline, the side of the chest wall, and the distance to the skin.
+
+The outline is the level set whose contour runs along the steepest edge. Each of a series of grey levels gives one
+candidate, the largest component above it; the candidate whose contour has the greatest gradient along all of its
+length wins. The gradient is taken of the logarithm of the level above the background, so that the faint skin of a
+film counts as much as the hard edge of a processed digital image. Background fog, labels and frames then fall away
+by themselves: their joints with the breast are edges without a gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc.errors import NoBreastFound
+from mammocalc.prepare.cells import Cells
+from mammocalc.prepare.parameters import PrepareParameters
+
+Side = Literal["left", "right"]
+
+# The level above the background at which the logarithm turns linear, as a fraction of the image's range.
+LOGARITHM_FOOT = 0.08
+# A column (or row) belongs to the exposed field where at least this part of its cells is not blank.
+FIELD_CONTENT = 0.25
+# Number of grey levels tried.
+LEVELS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Breast:
+    """The breast on the coarse grid.
+
+    Attributes
+    ----------
+    mask : ndarray of bool, shape (cell_rows, cell_columns)
+    field : tuple of int
+        row_min, col_min, row_max, col_max of the exposed field, half open, cells: the image less blank margins.
+    chest_wall : {"left", "right"}
+    """
+
+    mask: NDArray[np.bool_]
+    field: tuple[int, int, int, int]
+    chest_wall: Side
+
+
+def find_field(cells: Cells) -> tuple[int, int, int, int]:
+    """Window of the exposed field: row_min, col_min, row_max, col_max, half open, cells.
+
+    Digitised films are often pasted on a blank canvas. A margin is cut off where it is blank (padding, or one and the
+    same value) and ends in a jump: a black background that the breast enters gradually is no margin.
+    """
+    constant = (cells.darkest == cells.brightest) & cells.valid
+    content = cells.valid.copy()
+    if constant.any():
+        values = np.bincount(cells.darkest[constant])
+        content &= ~(constant & (cells.darkest == values.argmax()))
+
+    def margin(part: NDArray[np.float64]) -> int:
+        for j in range(len(part) * 9 // 20):
+            if part[j] >= FIELD_CONTENT:
+                before = part[max(j - 2, 0)]
+                after = part[min(j + 1, len(part) - 1)]
+                return j if before < 0.08 and after - before >= FIELD_CONTENT else 0
+        return 0
+
+    columns, rows = content.mean(0), content.mean(1)
+    return (
+        margin(rows),
+        margin(columns),
+        len(rows) - margin(rows[::-1]),
+        len(columns) - margin(columns[::-1]),
+    )
+
+
+def _disk(radius: float) -> NDArray[np.uint8]:
+    """Flat disk as a structuring element, radius in cells."""
+    reach = int(radius)
+    i, j = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return (i * i + j * j <= radius * radius).astype(np.uint8)
+
+
+def _largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The largest 4-connected component, or nothing."""
+    import cv2
+
+    count, label, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    if count < 2:
+        return np.zeros_like(mask)
+    return (label == 1 + int(np.argmax(statistics[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+
+
+def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The mask with every hole filled that does not reach the border of the array."""
+    import cv2
+
+    count, label = cv2.connectedComponents(1 - mask, connectivity=4)
+    open_label = np.zeros(count, np.bool_)
+    for edge in (label[0], label[-1], label[:, 0], label[:, -1]):
+        open_label[edge] = True
+    open_label[0] = False
+    return (~open_label[label]).astype(np.uint8)
+
+
+def _without_strips(mask: NDArray[np.uint8], disk: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Drop strips and bridges narrower than the disk, even along the border, and keep the largest part.
+
+    Beyond the border counts as background in the opening, so that a film's bright frame is a strip; what that takes
+    from the breast's own corners comes back by one dilation inside the mask.
+    """
+    import cv2
+
+    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disk, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return _largest(cv2.dilate(_largest(opened), disk) & mask)
+
+
+def _steepest_level_set(
+    level: NDArray[np.float32], disk: NDArray[np.uint8]
+) -> tuple[float, NDArray[np.uint8], float]:
+    """Threshold, mask and contour gradient (per cell) of the candidate with the steepest contour."""
+    import cv2
+
+    steepness = cv2.magnitude(cv2.Sobel(level, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(level, cv2.CV_32F, 0, 1) / 8)
+    low, high = np.percentile(level, [1, 95])
+    best: tuple[float, Any, float] = (float(low), np.zeros(level.shape, np.uint8), 0.0)
+    best_score = 0.0
+    cross = np.ones((3, 3), np.uint8)
+    for part in np.linspace(0.02, 0.8, LEVELS):
+        threshold = float(low + (high - low) * part)
+        mask = _without_strips(_filled(_largest((level > threshold).astype(np.uint8))), disk)
+        contour = mask > cv2.erode(mask, cross, borderType=cv2.BORDER_REPLICATE)
+        length = int(contour.sum())
+        if length == 0:
+            continue
+        # A low quantile: the edge must be steep nearly everywhere, a stretch through fog costs the win.
+        gradient = float(np.percentile(steepness[contour], 25))
+        score = gradient * length**0.5
+        if score > best_score:
+            best, best_score = (threshold, mask, gradient), score
+    return best
+
+
+def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameters | None = None) -> Breast:
+    """Outline of the breast on the coarse grid, holes filled, labels, frames and tape left out.
+
+    Parameters
+    ----------
+    cells : Cells
+    laterality : {"L", "R", ""}
+        Only decides the side of the chest wall where the image does not.
+    parameters : PrepareParameters, optional
+
+    Raises
+    ------
+    NoBreastFound
+        The image is of one value, or holds nothing large enough that stands out from its background.
+    """
+    import cv2
+
+    parameters = parameters or PrepareParameters()
+    if int(cells.darkest.min()) == int(cells.brightest.max()) or not cells.valid.any():
+        raise NoBreastFound("no breast found: every pixel of the image has the same value")
+    field = find_field(cells)
+    row_min, col_min, row_max, col_max = field
+    exposed = np.ascontiguousarray(cells.density[row_min:row_max, col_min:col_max])
+    usable = cells.valid[row_min:row_max, col_min:col_max]
+    exposed = np.where(usable, exposed, exposed[usable].min() if usable.any() else 0).astype(np.float32)
+
+    # The search runs on cells twice as large, the outline is then drawn on the fine ones.
+    half = (max(1, exposed.shape[1] // 2), max(1, exposed.shape[0] // 2))
+    small = cv2.GaussianBlur(
+        cv2.medianBlur(cv2.resize(exposed, half, interpolation=cv2.INTER_AREA), 3), (0, 0), 1.0
+    )
+    low, high = np.percentile(small, [1, 95])
+    if not high > low:
+        raise NoBreastFound("no breast found: nothing in the image stands out from its background")
+    level = np.log(np.maximum(small - low, 0) / (high - low) + LOGARITHM_FOOT).astype(np.float32)
+    radius = parameters.outline_smoothing_mm / (2 * cells.size_mm)
+    threshold, coarse_mask, _ = _steepest_level_set(level, _disk(radius))
+    core = cv2.resize(coarse_mask, exposed.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    mask = _grown_to_skin(
+        exposed, core, low + (high - low) * (np.exp(threshold) - LOGARITHM_FOOT), cells, parameters
+    )
+
+    whole = np.zeros(cells.density.shape, np.bool_)
+    whole[row_min:row_max, col_min:col_max] = mask > 0
+    area = float(whole.sum()) * cells.size_mm**2
+    if area < max(parameters.minimum_breast_area_mm2, cells.size_mm**2):
+        raise NoBreastFound(
+            f"no breast found: the largest bright object covers {area:.0f} mm2, "
+            f"a breast at least {parameters.minimum_breast_area_mm2:.0f} mm2"
+        )
+    return Breast(whole, field, _chest_wall(whole, field, laterality, cells.size_mm))
+
+
+def _grown_to_skin(
+    exposed: NDArray[np.float32],
+    core: NDArray[np.uint8],
+    threshold: float,
+    cells: Cells,
+    parameters: PrepareParameters,
+) -> NDArray[np.uint8]:
+    """The core, grown by a few mm to where the skin's profile meets the background around it."""
+    import cv2
+
+    smooth = cv2.GaussianBlur(exposed, (0, 0), 1.0)
+    mask = core
+    reach = parameters.skin_growth_mm / cells.size_mm
+    near = cv2.dilate(core, _disk(reach)) if reach >= 1 else core
+    ring = (cv2.dilate(near, _disk(8.0 / cells.size_mm)) > 0) & (near == 0)
+    if reach >= 1 and ring.any():
+        background = float(np.median(smooth[ring]))
+        spread = 1.4826 * float(np.median(np.abs(smooth[ring] - background)))
+        foot = background + max(0.25 * (threshold - background), 4.0 * spread)
+        if foot < threshold:
+            mask = ((smooth > foot) & (near > 0)).astype(np.uint8) | core
+    disk = _disk(parameters.outline_smoothing_mm / cells.size_mm)
+    closed = cv2.morphologyEx(
+        mask, cv2.MORPH_CLOSE, _disk(2.0 / cells.size_mm), borderType=cv2.BORDER_REPLICATE
+    )
+    return _filled(_without_strips(_filled(closed), disk))
+
+
+def _chest_wall(
+    mask: NDArray[np.bool_], field: tuple[int, int, int, int], laterality: str, size_mm: float
+) -> Side:
+    """Side that the breast touches along the greater length; where both are alike, the side with more breast."""
+    _, left, _, right = field
+    margin = max(1, round(5.0 / size_mm))
+    contact_left = int(mask[:, left : left + margin].any(1).sum())
+    contact_right = int(mask[:, right - margin : right].any(1).sum())
+    if max(contact_left, contact_right) > 1.2 * min(contact_left, contact_right):
+        return "left" if contact_left > contact_right else "right"
+    if laterality in ("L", "R"):
+        return "left" if laterality == "L" else "right"
+    middle = (left + right) // 2
+    return "left" if mask[:, left:middle].sum() >= mask[:, middle:right].sum() else "right"
+
+
+def skin_distance(cells: Cells, breast: Breast) -> NDArray[np.float32]:
+    """Distance of each cell's centre to the skin line, mm, float32; 0 outside the breast.
+
+    The skin line is the breast's border against background inside the exposed field: the image's own border, blank
+    margins and a dark gap of a few mm along the chest wall are where the image ends, not skin. Where no skin line is
+    in the picture the distance is the image's diagonal.
+    """
+    import cv2
+
+    row_min, col_min, row_max, col_max = breast.field
+    background = np.zeros(breast.mask.shape, np.bool_)
+    background[row_min:row_max, col_min:col_max] = ~breast.mask[row_min:row_max, col_min:col_max]
+    gap = round(5.0 / cells.size_mm)
+    rows = breast.mask.any(1)
+    if breast.chest_wall == "left":
+        start = breast.mask.argmax(1)
+        for row in np.flatnonzero(rows & (start - col_min <= gap)):
+            background[row, : start[row]] = False
+    else:
+        stop = breast.mask.shape[1] - breast.mask[:, ::-1].argmax(1)
+        for row in np.flatnonzero(rows & (col_max - stop <= gap)):
+            background[row, stop[row] :] = False
+    diagonal = float(np.hypot(*breast.mask.shape)) * cells.size_mm
+    if not background.any():
+        return np.where(breast.mask, np.float32(diagonal), np.float32(0))
+    distance = cv2.distanceTransform((~background).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = np.clip((distance - 0.5) * cells.size_mm, 0, diagonal)
+    return np.where(breast.mask, distance, 0).astype(np.float32)

@@ -1,0 +1,98 @@
+"""The prepare stage, step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc.prepare.breast import find_breast, skin_distance
+from mammocalc.prepare.cells import Cells, make_cells
+from mammocalc.prepare.density import density_curve
+from mammocalc.prepare.nipple import find_nipple
+from mammocalc.prepare.noise import estimate_noise, make_stabiliser
+from mammocalc.prepare.parameters import PrepareParameters
+from mammocalc.prepare.scene import Anatomy, Scene
+from mammocalc.read.mammogram import Mammogram
+
+DEFAULTS = PrepareParameters()
+
+
+def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, threads: int = 1) -> Scene:
+    """Find the anatomy and give the image unit noise, with bright = dense.
+
+    Parameters
+    ----------
+    mammogram : Mammogram
+    parameters : PrepareParameters
+    threads : int
+        Bands of rows worked on at once; the result does not depend on it.
+
+    Returns
+    -------
+    Scene
+
+    Raises
+    ------
+    NoBreastFound
+        The image holds nothing that looks like a breast.
+    """
+    from mammocalc_kernels.lookup import look_up
+
+    cells = make_cells(mammogram, parameters.cell_mm, threads)
+    breast = find_breast(cells, mammogram.laterality, parameters)
+    skin = skin_distance(cells, breast)
+    foreign = np.zeros_like(breast.mask)
+    pectoral = np.zeros_like(breast.mask)
+    anatomy = Anatomy(
+        step=cells.step,
+        breast=breast.mask,
+        pectoral=pectoral,
+        foreign=foreign,
+        skin_distance_mm=skin,
+        nipple=find_nipple(cells, breast, skin),
+        chest_wall=breast.chest_wall,
+        breast_area_mm2=float(breast.mask.sum()) * cells.size_mm**2,
+    )
+    top = cells.top
+    inside = breast.mask & ~foreign & (skin > 1.5) & cells.valid
+    curve = estimate_noise(
+        mammogram, inside if inside.any() else breast.mask, cells.step, top, parameters.noise_samples
+    )
+    grey_range = _grey_range(cells, breast.mask & ~foreign, mammogram)
+    stabiliser = make_stabiliser(curve, top, mammogram.dense_is_bright, grey_range[0])
+    window = _bounding_box(breast.mask, cells.step, mammogram.pixels.shape)
+    density_plane, density = density_curve(
+        mammogram, stabiliser, grey_range, int(cells.darkest.min()), int(cells.brightest.max())
+    )
+    stored = curve.level if mammogram.dense_is_bright else top - curve.level
+    order = np.argsort(stored, kind="stable")
+    return Scene(
+        plane=look_up(mammogram.pixels, stabiliser, window, threads),
+        origin=(window[0], window[1]),
+        pixel_spacing_mm=mammogram.pixel_spacing_mm,
+        anatomy=anatomy,
+        stabiliser=stabiliser,
+        density_plane=density_plane,
+        density=density,
+        noise_level=stored[order],
+        noise_sigma=curve.sigma[order],
+    )
+
+
+def _bounding_box(mask: NDArray[np.bool_], step: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """row_min, col_min, row_max, col_max of a mask of cells, half open, stored pixels."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return (
+        int(rows[0]) * step,
+        int(columns[0]) * step,
+        min((int(rows[-1]) + 1) * step, shape[0]),
+        min((int(columns[-1]) + 1) * step, shape[1]),
+    )
+
+
+def _grey_range(cells: Cells, mask: NDArray[np.bool_], mammogram: Mammogram) -> tuple[float, float]:
+    """Dense-order grey levels of the breast's 1 and 99 % quantiles."""
+    low, high = np.percentile(cells.density[mask], [1, 99])
+    if mammogram.linear_in_exposure:
+        return cells.top - float(np.exp(-low)), cells.top - float(np.exp(-high))
+    return float(low), float(high)
