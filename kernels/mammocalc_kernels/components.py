@@ -1,0 +1,720 @@
+"""Connected components as horizontal runs of pixels: labelling with or without hysteresis, and their
+features.
+
+Only the search for runs touches every pixel; joining, grouping and measuring work on runs alone. Components
+are 8-connected and numbered by their first pixel in raster order, whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mammocalc_kernels.compile import kernel, run_bands
+
+
+class Runs(NamedTuple):
+    """Components as runs: component k owns runs ``offsets[k]:offsets[k + 1]``, sorted by row, then start.
+
+    A run is the pixels ``(row, start) .. (row, stop - 1)``. Components are ordered by their first pixel.
+
+    Attributes
+    ----------
+    offsets : ndarray of int64, shape (n + 1,)
+    row, start, stop : ndarray of int32, shape (n_runs,)
+    """
+
+    offsets: NDArray[np.int64]
+    row: NDArray[np.int32]
+    start: NDArray[np.int32]
+    stop: NDArray[np.int32]
+
+
+class PeakedRuns(NamedTuple):
+    """`Runs` with the brightest pixel of each component, the first in raster order where several are equal.
+
+    Attributes
+    ----------
+    offsets : ndarray of int64, shape (n + 1,)
+    row, start, stop : ndarray of int32, shape (n_runs,)
+    peak_row, peak_col : ndarray of int32, shape (n,)
+    peak_value : ndarray of float32, shape (n,)
+    """
+
+    offsets: NDArray[np.int64]
+    row: NDArray[np.int32]
+    start: NDArray[np.int32]
+    stop: NDArray[np.int32]
+    peak_row: NDArray[np.int32]
+    peak_col: NDArray[np.int32]
+    peak_value: NDArray[np.float32]
+
+
+class ComponentFeatures(NamedTuple):
+    """Shape and intensity of each component; lengths in px, positions (row, col) with (0, 0) a pixel's
+    centre.
+
+    Attributes
+    ----------
+    area : ndarray of int64, shape (n,)
+        Number of pixels.
+    bounds : ndarray of int32, shape (n, 4)
+        row_min, col_min, row_max, col_max, half open.
+    centroid : ndarray of float64, shape (n, 2)
+    moments : ndarray of float64, shape (n, 3)
+        Central second moments of the pixel centres divided by the area: row-row, row-col, col-col, px ** 2.
+    axes : ndarray of float64, shape (n, 2)
+        Long and short axis of the ellipse with the same moments, four times the root of their eigenvalues.
+    orientation : ndarray of float64, shape (n,)
+        Angle of the long axis from the downward row axis towards growing columns, radians, in (-pi/2, pi/2];
+        0 where both axes are equal.
+    eccentricity : ndarray of float64, shape (n,)
+        Of that ellipse; 0 for a circle and for a single pixel.
+    perimeter : ndarray of float64, shape (n,)
+        Cauchy-Crofton estimate from the crossings of lines in four directions, holes included.
+    hull_area : ndarray of float64, shape (n,)
+        Area of the convex hull of the pixels as unit squares; never below `area`.
+    holes : ndarray of int64, shape (n,)
+        Number of 4-connected background regions that the component encloses.
+    touches_border : ndarray of bool, shape (n,)
+    intensity_mean, intensity_deviation : ndarray of float64, shape (n,)
+        Mean and (population) standard deviation of the plane under the component.
+    intensity_min, intensity_max : ndarray of float64, shape (n,)
+    peak : ndarray of int32, shape (n, 2)
+        Position of the maximum, the first in raster order where several are equal.
+    """
+
+    area: NDArray[np.int64]
+    bounds: NDArray[np.int32]
+    centroid: NDArray[np.float64]
+    moments: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    orientation: NDArray[np.float64]
+    eccentricity: NDArray[np.float64]
+    perimeter: NDArray[np.float64]
+    hull_area: NDArray[np.float64]
+    holes: NDArray[np.int64]
+    touches_border: NDArray[np.bool_]
+    intensity_mean: NDArray[np.float64]
+    intensity_deviation: NDArray[np.float64]
+    intensity_min: NDArray[np.float64]
+    intensity_max: NDArray[np.float64]
+    peak: NDArray[np.int32]
+
+
+def label_runs(mask: NDArray[np.bool_] | NDArray[np.uint8], threads: int = 1) -> Runs:
+    """8-connected components of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray of bool or uint8, shape (h, w)
+        C-contiguous; what is not zero is object.
+    threads : int
+        Row bands searched at once; the result does not depend on it.
+
+    Returns
+    -------
+    Runs
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `mask` is of another type, not 2-D or not C-contiguous.
+
+    References
+    ----------
+    A. Rosenfeld, J. L. Pfaltz, "Sequential operations in digital picture processing", J. ACM 13 (1966)
+    471-494; on runs: L. He, Y. Chao, K. Suzuki, "A run-based two-scan labeling algorithm", IEEE Trans. Image
+    Processing 17 (2008) 749-756.
+    """
+    _check(mask, "mask", (np.bool_, np.uint8))
+    found = run_bands(partial(_runs_of_mask, mask.view(np.uint8)), mask.shape[0], threads)
+    row, start, stop = (np.concatenate(part) for part in zip(*found, strict=True))
+    labels, count = _join(row, start, stop)
+    return Runs(*_group(labels, count, row, start, stop))
+
+
+def runs_above(
+    response: NDArray[np.float32], threshold: float | NDArray[np.float32], step: int = 0, threads: int = 1
+) -> Runs:
+    """8-connected components of the pixels above a threshold, ``response > threshold``.
+
+    Parameters
+    ----------
+    response : ndarray of float32, shape (h, w)
+        C-contiguous. NaN is above nothing.
+    threshold : float, or ndarray of float32, shape (ceil(h / step), ceil(w / step))
+        One for all, or one a cell: pixel (i, j) is held against ``threshold[i // step, j // step]``; +inf
+        excludes.
+    step : int
+        Side of a cell, px; only with a grid of thresholds.
+    threads : int
+        Row bands searched at once; the result does not depend on it.
+
+    Returns
+    -------
+    Runs
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is of another type, not C-contiguous, or the grid does not cover the plane.
+    """
+    _check(response, "response", (np.float32,))
+    if np.ndim(threshold) == 0:
+        threshold, step = np.full((1, 1), threshold, np.float32), max(1, *response.shape)
+    grid = _check_grid(threshold, "threshold", response.shape, step)
+    found = run_bands(partial(_runs_above, response, grid, step), response.shape[0], threads)
+    row, start, stop = (np.concatenate(part) for part in zip(*found, strict=True))
+    labels, count = _join(row, start, stop)
+    return Runs(*_group(labels, count, row, start, stop))
+
+
+def hysteresis_runs(
+    response: NDArray[np.float32],
+    low: NDArray[np.float32],
+    high: NDArray[np.float32],
+    step: int,
+    threads: int = 1,
+) -> PeakedRuns:
+    """8-connected components of ``response > low`` that hold at least one pixel of ``response > high``.
+
+    Parameters
+    ----------
+    response : ndarray of float32, shape (h, w)
+        C-contiguous. NaN is above nothing.
+    low, high : ndarray of float32, shape (ceil(h / step), ceil(w / step))
+        Thresholds a cell: pixel (i, j) is held against element ``[i // step, j // step]``; +inf excludes the
+        cell. A pixel counts as high only where it is also above `low`.
+    step : int
+        Side of a cell, px.
+    threads : int
+        Row bands searched at once; the result does not depend on it.
+
+    Returns
+    -------
+    PeakedRuns
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is of another type, not C-contiguous, or a grid does not cover the plane.
+
+    References
+    ----------
+    J. Canny, "A computational approach to edge detection", IEEE Trans. Pattern Analysis and Machine
+    Intelligence 8 (1986) 679-698.
+    """
+    _check(response, "response", (np.float32,))
+    low = _check_grid(low, "low", response.shape, step)
+    high = _check_grid(high, "high", response.shape, step)
+    found = run_bands(partial(_peaked_runs_above, response, low, high, step), response.shape[0], threads)
+    row, start, stop, peak, value, high_enough = (np.concatenate(part) for part in zip(*found, strict=True))
+    labels, count = _join(row, start, stop)
+    labels, count = _keep_seeded(labels, count, high_enough)
+    runs = _group(labels, count, row, start, stop)
+    return PeakedRuns(*runs, *_peaks(labels, count, row, peak, value))
+
+
+def label_image(
+    runs: Runs | PeakedRuns, shape: tuple[int, int], out: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
+    """The components painted into an image: 0 is background, component k is k + 1.
+
+    Parameters
+    ----------
+    runs : Runs or PeakedRuns
+    shape : tuple of int
+    out : ndarray of int32, shape `shape`, optional
+        Buffer to write to; overwritten wholly.
+
+    Returns
+    -------
+    ndarray of int32, shape `shape`
+        `out`, or a new image.
+
+    Raises
+    ------
+    ValueError
+        If the runs or the buffer do not fit the shape.
+    """
+    if out is None:
+        out = np.zeros(shape, np.int32)
+    else:
+        if out.shape != tuple(shape) or out.dtype != np.int32:
+            raise ValueError(f"out must be int32 of shape {shape}, got {out.dtype} of {out.shape}")
+        out[...] = 0
+    _check_inside(runs, out.shape)
+    _paint(runs.offsets, runs.row, runs.start, runs.stop, out)
+    return out
+
+
+def component_features(runs: Runs | PeakedRuns, plane: NDArray[Any]) -> ComponentFeatures:
+    """Shape and intensity features of every component, in one pass over its runs.
+
+    Parameters
+    ----------
+    runs : Runs or PeakedRuns
+    plane : ndarray of float32 or uint16, shape (h, w)
+        C-contiguous; the intensities, and the border that components may touch. A NaN under a component
+        makes its mean and deviation NaN; minimum, maximum and peak pass over it.
+
+    Returns
+    -------
+    ComponentFeatures
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `plane` is of another type or not C-contiguous, or runs lie outside it.
+
+    References
+    ----------
+    Perimeter: M. W. Crofton, "On the theory of local probability", Phil. Trans. 158 (1868) 181-199, made
+    discrete as in J. Ohser, F. Muecklich,
+    "Statistical Analysis of Microstructures in Materials Science", Wiley 2000. Hull: A. M. Andrew, "Another
+    efficient algorithm for convex hulls in two dimensions", Information Processing Letters 9 (1979) 216-219.
+    """
+    _check(plane, "plane", (np.float32, np.uint16))
+    _check_inside(runs, plane.shape)
+    return ComponentFeatures(*_features(runs.offsets, runs.row, runs.start, runs.stop, plane))
+
+
+def _check(array: NDArray[Any], name: str, types: tuple[type, ...]) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype.type not in types:
+        wanted = " or ".join(np.dtype(one).name for one in types)
+        raise TypeError(f"{name} must be {wanted}, got {getattr(array, 'dtype', type(array).__name__)}")
+    if array.ndim != 2 or not array.flags.c_contiguous:
+        raise ValueError(f"{name} must be 2-D and C-contiguous, got shape {array.shape}")
+
+
+def _check_grid(grid: ArrayLike, name: str, shape: tuple[int, ...], step: int) -> NDArray[np.float32]:
+    if step < 1:
+        raise ValueError(f"step must be at least 1, got {step}")
+    cells = np.ascontiguousarray(grid, dtype=np.float32)
+    needed = tuple(-(-size // step) for size in shape)
+    if cells.ndim != 2 or any(have < need for have, need in zip(cells.shape, needed, strict=True)):
+        raise ValueError(f"{name} must have at least {needed} cells of {step} px, got shape {cells.shape}")
+    return cells
+
+
+def _check_inside(runs: Runs | PeakedRuns, shape: tuple[int, ...]) -> None:
+    if runs.row.size and (
+        runs.row.min() < 0 or runs.start.min() < 0 or runs.row.max() >= shape[0] or runs.stop.max() > shape[1]
+    ):
+        raise ValueError(f"runs lie outside an image of shape {tuple(shape)}")
+
+
+@kernel
+def _with_room(values, count, more):  # type: ignore[no-untyped-def]
+    """The 1-D array, or a copy of more than twice its size where `more` values do not fit after `count`."""
+    if count + more <= values.size:
+        return values
+    larger = np.empty(2 * values.size + more, values.dtype)
+    larger[:count] = values[:count]
+    return larger
+
+
+@kernel
+def _append_runs(words, flags, width, row, rows, starts, stops, count):  # type: ignore[no-untyped-def]
+    """Append the runs of ones in ``flags[:width]`` and return the new number of runs.
+
+    `flags` uint8 of 0 and 1, zero from `width` on and at least one longer; `words` the same memory as
+    uint64. Eight pixels at a time are passed over where they are all background or all inside the open run.
+    """
+    open_run = False
+    for i in range(words.size):
+        word = words[i]
+        if word == 0 and not open_run:
+            continue
+        if open_run and word == np.uint64(0x0101010101010101):
+            continue
+        for x in range(8 * i, 8 * i + 8):
+            if (flags[x] != 0) != open_run:
+                if open_run:
+                    stops[count] = x
+                    count += 1
+                else:
+                    rows[count] = row
+                    starts[count] = x
+                open_run = not open_run
+    return count
+
+
+@kernel
+def _row_flags(width):  # type: ignore[no-untyped-def]
+    """A row of zeroed flags, long enough to end in a zero, rounded up to whole words."""
+    return np.zeros(8 * (width // 8 + 1), np.uint8)
+
+
+@kernel
+def _runs_of_mask(mask, first, end):  # type: ignore[no-untyped-def]
+    """Row, start and stop (int32) of the runs of ``mask[first:end]``, uint8, in raster order."""
+    width = mask.shape[1]
+    flags = _row_flags(width)
+    words = flags.view(np.uint64)
+    most = width // 2 + 1
+    rows, starts, stops = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
+    count = 0
+    for row in range(first, end):
+        line = mask[row]
+        for x in range(width):
+            flags[x] = line[x] != 0
+        rows = _with_room(rows, count, most)
+        starts = _with_room(starts, count, most)
+        stops = _with_room(stops, count, most)
+        count = _append_runs(words, flags, width, row, rows, starts, stops, count)
+    return rows[:count].copy(), starts[:count].copy(), stops[:count].copy()
+
+
+@kernel
+def _spread(cells, step, out):  # type: ignore[no-untyped-def]
+    """A row of cells written out for every pixel."""
+    for j in range(cells.size):
+        out[j * step : min((j + 1) * step, out.size)] = cells[j]
+
+
+@kernel
+def _runs_above(response, grid, step, first, end):  # type: ignore[no-untyped-def]
+    """Row, start and stop (int32) of the runs of ``response > grid`` in rows `first` to `end`."""
+    width = response.shape[1]
+    flags = _row_flags(width)
+    words = flags.view(np.uint64)
+    threshold = np.empty(width, np.float32)
+    most = width // 2 + 1
+    rows, starts, stops = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
+    count = 0
+    for row in range(first, end):
+        if row == first or row % step == 0:
+            _spread(grid[row // step], step, threshold)
+        line = response[row]
+        for x in range(width):
+            flags[x] = line[x] > threshold[x]
+        rows = _with_room(rows, count, most)
+        starts = _with_room(starts, count, most)
+        stops = _with_room(stops, count, most)
+        count = _append_runs(words, flags, width, row, rows, starts, stops, count)
+    return rows[:count].copy(), starts[:count].copy(), stops[:count].copy()
+
+
+@kernel
+def _peaked_runs_above(response, low, high, step, first, end):  # type: ignore[no-untyped-def]
+    """As `_runs_above`, and each run's maximum (column, value) and whether a pixel is above `high`."""
+    row, start, stop = _runs_above(response, low, step, first, end)
+    peak = np.empty(row.size, np.int32)
+    value = np.empty(row.size, np.float32)
+    high_enough = np.empty(row.size, np.bool_)
+    for i in range(row.size):
+        line = response[row[i]]
+        cells = high[row[i] // step]
+        best = start[i]
+        above = False
+        for x in range(start[i], stop[i]):
+            if line[x] > line[best]:
+                best = x
+            above |= line[x] > cells[x // step]
+        peak[i] = best
+        value[i] = line[best]
+        high_enough[i] = above
+    return row, start, stop, peak, value, high_enough
+
+
+@kernel
+def _root(parent, i):  # type: ignore[no-untyped-def]
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@kernel
+def _join(row, start, stop):  # type: ignore[no-untyped-def]
+    """Label of each run, and their number; runs in raster order, labels in the order of first runs.
+
+    The smaller root wins every union, so that a component's root is its first run.
+    """
+    count = row.size
+    parent = np.empty(count, np.int32)
+    above_first = above_end = here_first = 0
+    while here_first < count:
+        here_end = here_first
+        while here_end < count and row[here_end] == row[here_first]:
+            parent[here_end] = here_end
+            here_end += 1
+        if above_end > above_first and row[above_first] == row[here_first] - 1:
+            above = above_first
+            for i in range(here_first, here_end):
+                while above < above_end and stop[above] < start[i]:
+                    above += 1
+                j = above
+                while j < above_end and start[j] <= stop[i]:
+                    a = _root(parent, i)
+                    b = _root(parent, j)
+                    parent[max(a, b)] = min(a, b)
+                    j += 1
+        above_first, above_end = here_first, here_end
+        here_first = here_end
+    labels = np.empty(count, np.int32)
+    found = 0
+    for i in range(count):
+        if parent[i] == i:
+            labels[i] = found
+            found += 1
+        else:
+            labels[i] = labels[parent[i]]
+    return labels, found
+
+
+@kernel
+def _keep_seeded(labels, count, high_enough):  # type: ignore[no-untyped-def]
+    """Labels renumbered over the components with a run that is high enough; -1 for runs of the others."""
+    number = np.full(count, -1, np.int32)
+    for i in range(labels.size):
+        if high_enough[i]:
+            number[labels[i]] = 0
+    kept = 0
+    for k in range(count):
+        if number[k] == 0:
+            number[k] = kept
+            kept += 1
+    renumbered = np.empty(labels.size, np.int32)
+    for i in range(labels.size):
+        renumbered[i] = number[labels[i]]
+    return renumbered, kept
+
+
+@kernel
+def _group(labels, count, row, start, stop):  # type: ignore[no-untyped-def]
+    """Offsets and runs grouped by label, raster order kept inside; runs labelled -1 are left out."""
+    offsets = np.zeros(count + 1, np.int64)
+    for i in range(labels.size):
+        if labels[i] >= 0:
+            offsets[labels[i] + 1] += 1
+    for k in range(count):
+        offsets[k + 1] += offsets[k]
+    place = offsets[:count].copy()
+    total = offsets[count]
+    rows, starts, stops = np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total, np.int32)
+    for i in range(labels.size):
+        if labels[i] >= 0:
+            at = place[labels[i]]
+            rows[at] = row[i]
+            starts[at] = start[i]
+            stops[at] = stop[i]
+            place[labels[i]] = at + 1
+    return offsets, rows, starts, stops
+
+
+@kernel
+def _peaks(labels, count, row, peak, value):  # type: ignore[no-untyped-def]
+    """Row, column and value of each component's maximum, the first in raster order."""
+    best_row = np.full(count, -1, np.int32)
+    best_col = np.zeros(count, np.int32)
+    best_value = np.zeros(count, np.float32)
+    for i in range(labels.size):
+        k = labels[i]
+        if k >= 0 and (best_row[k] < 0 or value[i] > best_value[k]):
+            best_row[k] = row[i]
+            best_col[k] = peak[i]
+            best_value[k] = value[i]
+    return best_row, best_col, best_value
+
+
+@kernel
+def _paint(offsets, row, start, stop, out):  # type: ignore[no-untyped-def]
+    for k in range(offsets.size - 1):
+        for i in range(offsets[k], offsets[k + 1]):
+            out[row[i], start[i] : stop[i]] = k + 1
+
+
+@kernel
+def _features(offsets, row, start, stop, plane):  # type: ignore[no-untyped-def]
+    """The arrays of `ComponentFeatures`, in its order."""
+    count = offsets.size - 1
+    height, width = plane.shape
+    area = np.empty(count, np.int64)
+    bounds = np.empty((count, 4), np.int32)
+    centroid = np.empty((count, 2), np.float64)
+    moments = np.empty((count, 3), np.float64)
+    axes = np.empty((count, 2), np.float64)
+    orientation = np.empty(count, np.float64)
+    eccentricity = np.empty(count, np.float64)
+    perimeter = np.empty(count, np.float64)
+    hull_area = np.empty(count, np.float64)
+    holes = np.empty(count, np.int64)
+    touches_border = np.empty(count, np.bool_)
+    mean = np.empty(count, np.float64)
+    deviation = np.empty(count, np.float64)
+    lowest = np.empty(count, np.float64)
+    highest = np.empty(count, np.float64)
+    peak = np.empty((count, 2), np.int32)
+    chain = np.empty((2, 2 * height + 2), np.int64)
+    for k in range(count):
+        first, end = offsets[k], offsets[k + 1]
+        _geometry(row[first:end], start[first:end], stop[first:end], area, bounds, centroid, moments, k)
+        _ellipse(moments[k], axes[k], orientation, eccentricity, k)
+        perimeter[k], holes[k] = _outline(row[first:end], start[first:end], stop[first:end], area[k])
+        hull_area[k] = _hull_area(row[first:end], start[first:end], stop[first:end], chain)
+        row_min, col_min, row_max, col_max = bounds[k]
+        touches_border[k] = row_min == 0 or col_min == 0 or row_max == height or col_max == width
+        mean[k], deviation[k], lowest[k], highest[k], peak[k, 0], peak[k, 1] = _intensity(
+            row[first:end], start[first:end], stop[first:end], plane, area[k]
+        )
+    return (
+        area,
+        bounds,
+        centroid,
+        moments,
+        axes,
+        orientation,
+        eccentricity,
+        perimeter,
+        hull_area,
+        holes,
+        touches_border,
+        mean,
+        deviation,
+        lowest,
+        highest,
+        peak,
+    )
+
+
+@kernel
+def _geometry(row, start, stop, area, bounds, centroid, moments, k):  # type: ignore[no-untyped-def]
+    """Area, bounds, centroid and central moments of component k, from exact integer sums."""
+    row_0, col_0 = np.int64(row[0]), np.int64(start[0])
+    n = sum_r = sum_c = sum_rr = sum_rc = sum_cc = np.int64(0)
+    col_min, col_max = start[0], stop[0]
+    for i in range(row.size):
+        r = row[i] - row_0
+        a = start[i] - col_0
+        b = stop[i] - 1 - col_0
+        length = b - a + 1
+        run_c = (a + b) * length // 2
+        n += length
+        sum_r += r * length
+        sum_rr += r * r * length
+        sum_c += run_c
+        sum_rc += r * run_c
+        sum_cc += (b * (b + 1) * (2 * b + 1) - (a - 1) * a * (2 * a - 1)) // 6
+        col_min = min(col_min, start[i])
+        col_max = max(col_max, stop[i])
+    area[k] = n
+    bounds[k, 0] = row[0]
+    bounds[k, 1] = col_min
+    bounds[k, 2] = row[row.size - 1] + 1
+    bounds[k, 3] = col_max
+    centroid[k, 0] = row_0 + sum_r / n
+    centroid[k, 1] = col_0 + sum_c / n
+    scale = 1.0 / (np.float64(n) * np.float64(n))
+    moments[k, 0] = np.float64(n * sum_rr - sum_r * sum_r) * scale
+    moments[k, 1] = np.float64(n * sum_rc - sum_r * sum_c) * scale
+    moments[k, 2] = np.float64(n * sum_cc - sum_c * sum_c) * scale
+
+
+@kernel
+def _ellipse(moments, axes, orientation, eccentricity, k):  # type: ignore[no-untyped-def]
+    """Axes, orientation and eccentricity of the ellipse with the given second moments."""
+    half_sum = 0.5 * (moments[0] + moments[2])
+    half_difference = 0.5 * (moments[0] - moments[2])
+    root = np.hypot(half_difference, moments[1])
+    large = half_sum + root
+    small = max(half_sum - root, 0.0)
+    axes[0] = 4.0 * np.sqrt(large)
+    axes[1] = 4.0 * np.sqrt(small)
+    orientation[k] = 0.5 * np.arctan2(moments[1], half_difference)
+    eccentricity[k] = np.sqrt(1.0 - small / large) if large > 0 else 0.0
+
+
+@kernel
+def _outline(row, start, stop, area):  # type: ignore[no-untyped-def]
+    """Crofton perimeter and number of holes.
+
+    Along each of four directions a line crosses the outline twice for every pixel that is not followed by
+    another one; followers are counted as overlaps of runs in neighbouring rows, shifted by -1, 0 and 1. The
+    Euler number is the number of runs less the number of touching pairs of runs.
+    """
+    below_left = below = below_right = touching = 0
+    above_first = above_end = here_first = 0
+    while here_first < row.size:
+        here_end = here_first
+        while here_end < row.size and row[here_end] == row[here_first]:
+            here_end += 1
+        above = above_first
+        for i in range(here_first, here_end):
+            while above < above_end and stop[above] < start[i]:
+                above += 1
+            j = above
+            while j < above_end and start[j] <= stop[i]:
+                touching += 1
+                below += max(0, min(stop[j], stop[i]) - max(start[j], start[i]))
+                below_left += max(0, min(stop[j] - 1, stop[i]) - max(start[j] - 1, start[i]))
+                below_right += max(0, min(stop[j] + 1, stop[i]) - max(start[j] + 1, start[i]))
+                j += 1
+        above_first, above_end = here_first, here_end
+        here_first = here_end
+    straight = 2 * row.size + 2 * (area - below)
+    diagonal = 2 * (area - below_left) + 2 * (area - below_right)
+    perimeter = np.pi / 8 * (straight + diagonal / np.sqrt(2.0))
+    return perimeter, 1 - (row.size - touching)
+
+
+@kernel
+def _hull_area(row, start, stop, chain):  # type: ignore[no-untyped-def]
+    """Area of the convex hull of the pixel squares; `chain` (2, 2 * rows + 2) int64 is scratch.
+
+    The left and the right boundary are each hulled by a monotone chain down the rows, then integrated over
+    the rows.
+    """
+    doubled = np.int64(0)
+    for side in range(2):
+        used = 0
+        i = 0
+        while i < row.size:
+            j = i
+            extreme = np.int64(start[i]) if side == 0 else -np.int64(stop[i])
+            while j < row.size and row[j] == row[i]:
+                extreme = min(extreme, np.int64(start[j]) if side == 0 else -np.int64(stop[j]))
+                j += 1
+            for y in range(np.int64(row[i]), np.int64(row[i]) + 2):
+                while used >= 2:
+                    turn = (chain[0, used - 1] - chain[0, used - 2]) * (extreme - chain[1, used - 2]) - (
+                        chain[1, used - 1] - chain[1, used - 2]
+                    ) * (y - chain[0, used - 2])
+                    if turn > 0:
+                        break
+                    used -= 1
+                chain[0, used] = y
+                chain[1, used] = extreme
+                used += 1
+            i = j
+        for v in range(1, used):
+            doubled -= (chain[0, v] - chain[0, v - 1]) * (chain[1, v] + chain[1, v - 1])
+    return 0.5 * doubled
+
+
+@kernel
+def _intensity(row, start, stop, plane, area):  # type: ignore[no-untyped-def]
+    """Mean, deviation, minimum, maximum, and row and column of the maximum, of the plane under the runs."""
+    reference = np.float64(plane[row[0], start[0]])
+    total = squares = 0.0
+    lowest, highest = np.inf, -np.inf
+    peak_row, peak_col = row[0], start[0]
+    for i in range(row.size):
+        line = plane[row[i]]
+        for x in range(start[i], stop[i]):
+            value = np.float64(line[x])
+            total += value - reference
+            squares += (value - reference) * (value - reference)
+            if value < lowest:
+                lowest = value
+            if value > highest:
+                highest = value
+                peak_row, peak_col = row[i], x
+    mean = total / area
+    spread = np.sqrt(max(squares / area - mean * mean, 0.0))
+    return reference + mean, spread, lowest, highest, peak_row, peak_col
