@@ -1,0 +1,34 @@
+"""Synthetic mammograms with exact truth: benches, tests and samples are made of them."""
+
+from mammocalc.phantom.make import Phantom, make
+from mammocalc.phantom.settings import (
+    DETECTORS,
+    LABELS,
+    TEST_SEEDS,
+    TRAINING_SEEDS,
+    Detector,
+    PhantomSettings,
+)
+from mammocalc.phantom.truth import (
+    CalcificationTruth,
+    ChainTruth,
+    ClusterTruth,
+    DistractorTruth,
+    Truth,
+)
+
+__all__ = [
+    "DETECTORS",
+    "LABELS",
+    "TEST_SEEDS",
+    "TRAINING_SEEDS",
+    "CalcificationTruth",
+    "ChainTruth",
+    "ClusterTruth",
+    "Detector",
+    "DistractorTruth",
+    "Phantom",
+    "PhantomSettings",
+    "Truth",
+    "make",
+]
