@@ -11,18 +11,30 @@ FEATURES: Mapping[str, Feature] = {
     "chain_n": Feature("", "calcifications in the chain, 0 for none"),
     "chain_length_mm": Feature("mm", "length of the chain along its curve, 0 for none"),
     "chain_tortuosity": Feature("", "arc over chord of the chain; 1 is straight; NaN for none"),
-    "chain_calcified_fraction": Feature("", "share of the chain's length that is covered by calcification; NaN for none"),
-    "chain_nipple_angle_deg": Feature("deg", "angle between the chain's chord and the line to the nipple; NaN for none"),
+    "chain_calcified_fraction": Feature(
+        "", "share of the chain's length that is covered by calcification; NaN for none"
+    ),
+    "chain_nipple_angle_deg": Feature(
+        "deg", "angle between the chain's chord and the line to the nipple; NaN for none"
+    ),
     "wall_separation_mm": Feature("mm", "distance between two near-parallel walls; NaN where not paired"),
-    "paired_length_mm": Feature("mm", "length over which the chain runs beside a parallel partner, 0 for none"),
-    "vessel_fraction": Feature("", "share of the chain (or of the calcification) that lies on a vessel-scale ridge"),
+    "paired_length_mm": Feature(
+        "mm", "length over which the chain runs beside a parallel partner, 0 for none"
+    ),
+    "vessel_fraction": Feature(
+        "", "share of the chain (or of the calcification) that lies on a vessel-scale ridge"
+    ),
     "neighbours": Feature("", "other calcifications within 10 mm"),
     "rods_in_image": Feature("", "other rods (calibre >= 0.5 mm, elongation >= 3) in the image"),
     "cluster_id": Feature("", "number of the cluster the calcification belongs to, 0 for none"),
     "cluster_n": Feature("", "calcifications in the cluster, 0 for none"),
     "cluster_extent_mm": Feature("mm", "largest distance between two members, 0 for none"),
     "cluster_linearity": Feature("", "minor over major axis of the members' positions; NaN for none"),
-    "cluster_size_spread": Feature("", "robust coefficient of variation of the members' diameters; NaN for none"),
+    "cluster_size_spread": Feature(
+        "", "robust coefficient of variation of the members' diameters; NaN for none"
+    ),
     "cluster_shape_spread": Feature("", "interquartile range of the members' log2 elongation; NaN for none"),
-    "cluster_distribution": Feature("text", "diffuse, regional, grouped, linear, segmental, or empty for none"),
+    "cluster_distribution": Feature(
+        "text", "diffuse, regional, grouped, linear, segmental, or empty for none"
+    ),
 }

@@ -1,0 +1,144 @@
+"""Clusters: single linkage of what is neither a vessel's wall, nor a rod, nor skin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc.arrange.distribution import LEAST_AREA_MM2, distribution_of, shape_of
+from mammocalc.arrange.parameters import ArrangeParameters
+from mammocalc.arrange.pieces import Points
+
+Groups = list[NDArray[np.int64]]
+
+
+def find_clusters(
+    points: Points,
+    founders: NDArray[np.bool_],
+    nipple: Points | None,
+    breast_area_mm2: float,
+    parameters: ArrangeParameters,
+) -> tuple[Groups, list[str]]:
+    """Cluster positions, and name the distribution of each cluster.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 2)
+        (row, col) in mm.
+    founders : ndarray of bool, shape (n,)
+        Those that clusters grow along; the others only join one within reach.
+    nipple : ndarray of float64, shape (2,), or None
+
+    Returns
+    -------
+    groups : list of ndarray of int64
+        Members of each cluster in ascending order, clusters by their first member.
+    distributions : list of str
+    """
+    groups = []
+    found = np.flatnonzero(founders)
+    if len(found) < parameters.line_members:
+        return [], []
+    spread = _diffuse(points[found], breast_area_mm2, parameters)
+    reach = parameters.linkage_mm
+    if spread:
+        # Everything is within reach of everything: only what is crowded against that stands out as a group.
+        reach = min(reach, 0.5 * np.sqrt(shape_of(points[found]).area_mm2 / len(found)))
+    loose = []
+    for component in _linked(points[found], reach):
+        members = found[component]
+        if _is_cluster(points[members], parameters):
+            groups.append(members)
+        else:
+            loose.append(members)
+    names = [distribution_of(points[group], nipple, breast_area_mm2, parameters) for group in groups]
+    if spread:
+        rest = np.sort(np.concatenate(loose)) if loose else np.empty(0, np.int64)
+        if _diffuse(points[rest], breast_area_mm2, parameters):
+            groups.append(rest)
+            names.append("diffuse")
+    groups = _joined(groups, points, np.flatnonzero(~founders), reach)
+    order = sorted(range(len(groups)), key=lambda i: int(groups[i][0]))
+    return [groups[i] for i in order], [names[i] for i in order]
+
+
+def _linked(points: Points, reach_mm: float) -> Groups:
+    """Single linkage: the components of the graph of all pairs within reach."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    pairs = cKDTree(points).query_pairs(reach_mm, output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(len(points),) * 2)
+    count, component = connected_components(graph, directed=False)
+    order = np.argsort(component, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(component, minlength=count))[:-1])
+
+
+def _is_cluster(points: Points, parameters: ArrangeParameters) -> bool:
+    if len(points) >= parameters.group_members:
+        return True
+    return (
+        len(points) >= parameters.line_members
+        and shape_of(points).linearity <= parameters.line_axis_ratio_few
+    )
+
+
+def _diffuse(points: Points, breast_area_mm2: float, parameters: ArrangeParameters) -> bool:
+    if len(points) < parameters.diffuse_members:
+        return False
+    return shape_of(points).area_mm2 >= parameters.diffuse_breast_share * breast_area_mm2
+
+
+def _joined(groups: Groups, points: Points, others: NDArray[np.int64], reach_mm: float) -> Groups:
+    """Clusters with those of the others that lie within reach of a member, each with the nearest."""
+    from scipy.spatial import cKDTree
+
+    if not groups or len(others) == 0:
+        return groups
+    members = np.concatenate(groups)
+    owner = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    distance, nearest = cKDTree(points[members]).query(points[others], distance_upper_bound=reach_mm)
+    near = np.isfinite(distance)
+    joins = owner[np.asarray(nearest)[near]]
+    joiners = others[near]
+    return [np.sort(np.concatenate([group, joiners[joins == i]])) for i, group in enumerate(groups)]
+
+
+def cluster_table(
+    groups: Groups,
+    distributions: list[str],
+    row: NDArray[np.float64],
+    col: NDArray[np.float64],
+    columns: Mapping[str, NDArray[Any]],
+    pixel_spacing_mm: float,
+) -> dict[str, NDArray[Any]]:
+    """One row a cluster, as `Arrangement.clusters` says."""
+    shapes = [shape_of(np.stack([row[group], col[group]], axis=1) * pixel_spacing_mm) for group in groups]
+    members = np.array([len(group) for group in groups], np.int64)
+    area = np.array([shape.area_mm2 for shape in shapes], np.float64)
+    elongation = np.log2(np.maximum(columns["elongation"], 1.0))
+    return {
+        "cluster_id": np.arange(1, len(groups) + 1, dtype=np.int64),
+        "n_calcifications": members,
+        "row": np.array([row[group].mean() for group in groups], np.float64),
+        "col": np.array([col[group].mean() for group in groups], np.float64),
+        "extent_mm": np.array([shape.extent_mm for shape in shapes], np.float64),
+        "area_mm2": area,
+        "density_per_cm2": 100.0 * members / np.maximum(area, LEAST_AREA_MM2),
+        "linearity": np.array([shape.linearity for shape in shapes], np.float64),
+        "distribution": np.array(distributions, "U16"),
+        "size_spread": np.array([_robust_variation(columns["diameter_mm"][group]) for group in groups]),
+        "shape_spread": np.array(
+            [float(np.subtract(*np.percentile(elongation[group], [75, 25]))) for group in groups], np.float64
+        ),
+    }
+
+
+def _robust_variation(values: NDArray[np.float64]) -> float:
+    """Median absolute deviation, scaled to a normal distribution's standard deviation, over the median."""
+    middle = float(np.median(values))
+    return float(1.4826 * np.median(np.abs(values - middle)) / middle) if middle > 0 else float("nan")

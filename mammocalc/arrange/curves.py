@@ -1,0 +1,187 @@
+"""The curve along a track: its middle line, how its pieces lie beside it, and whether they are two walls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc.arrange.parameters import ArrangeParameters
+from mammocalc.arrange.pieces import Pieces, Points
+
+STEP_MM = 0.5
+"""Distance of points along a curve."""
+SMOOTH_MM = 1.5
+"""Standard deviation of the smoothing along a curve."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The middle line of a track with its pieces beside it.
+
+    Attributes
+    ----------
+    points : ndarray of float64, shape (k, 2)
+        (row, col) in mm, `STEP_MM` apart.
+    length_mm, tortuosity : float
+        Along the curve; arc over chord.
+    calcified_fraction : float
+        Share of the length that has a piece beside it.
+    wall_separation_mm : float
+        Median distance of the two walls, NaN where there is one.
+    paired_length_mm : float
+        Length over which there are two.
+    misalignment_deg : float
+        Mean angle between strands and curve, weighed by length; NaN without strands.
+    """
+
+    points: Points
+    length_mm: float
+    tortuosity: float
+    calcified_fraction: float
+    wall_separation_mm: float
+    paired_length_mm: float
+    misalignment_deg: float
+
+
+def curve_of(pieces: Pieces, parameters: ArrangeParameters) -> Curve | None:
+    """Fit the middle line through the pieces of one track; None where they span less than two steps."""
+    points, owner = pieces.sampled(STEP_MM)
+    line = _resampled(_smoothed(_ordered_path(points, parameters.track_gap_mm + STEP_MM)))
+    if len(line) < 3:
+        return None
+    line = _resampled(_smoothed(_centred(line, points)))
+    if len(line) < 3:
+        return None
+    along, across, tangent = beside(line, points)
+    length = STEP_MM * (len(line) - 1)
+    chord = float(np.linalg.norm(line[-1] - line[0]))
+    separation, paired = _walls(along, across, length, parameters)
+    covered = np.zeros(len(line), np.bool_)
+    covered[np.clip(np.round(along / STEP_MM).astype(np.int64), 0, len(line) - 1)] = True
+    angle = _misalignment(pieces, owner, tangent)
+    return Curve(line, length, length / max(chord, STEP_MM), float(covered.mean()), separation, paired, angle)
+
+
+def beside(line: Points, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64], Points]:
+    """Where points lie against a curve.
+
+    Returns
+    -------
+    along : ndarray of float64, shape (n,)
+        Arc length of the nearest position on the curve, mm; beyond the ends by as much as the point overshoots.
+    across : ndarray of float64, shape (n,)
+        Signed distance from the curve, mm.
+    tangent : ndarray of float64, shape (n, 2)
+        Unit tangent of the curve there.
+    """
+    from scipy.spatial import cKDTree
+
+    tangents = np.gradient(line, axis=0)
+    tangents /= np.maximum(np.linalg.norm(tangents, axis=1), 1e-9)[:, None]
+    _, nearest = cKDTree(line).query(points)
+    tangent = tangents[nearest]
+    offset = points - line[nearest]
+    forward = np.einsum("ij,ij->i", offset, tangent)
+    across = tangent[:, 0] * offset[:, 1] - tangent[:, 1] * offset[:, 0]
+    return STEP_MM * nearest + forward, across, tangent
+
+
+def _ordered_path(points: Points, reach_mm: float) -> Points:
+    """Points along the track from one end to the other: the longest shortest path, small steps preferred."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import dijkstra
+    from scipy.spatial import cKDTree
+
+    pairs = cKDTree(points).query_pairs(reach_mm, output_type="ndarray")
+    squared = ((points[pairs[:, 0]] - points[pairs[:, 1]]) ** 2).sum(axis=1) + 1e-6
+    graph: Any = coo_array((squared, (pairs[:, 0], pairs[:, 1])), shape=(len(points), len(points))).tocsr()
+    reach = dijkstra(graph, directed=False, indices=0)
+    reach[np.isinf(reach)] = -1.0
+    start = int(reach.argmax())
+    reach, before = dijkstra(graph, directed=False, indices=start, return_predecessors=True)
+    reach[np.isinf(reach)] = -1.0
+    path = [int(reach.argmax())]
+    while path[-1] != start:
+        path.append(int(before[path[-1]]))
+    return points[path[::-1]]
+
+
+def _resampled(line: Points) -> Points:
+    """The same curve with points `STEP_MM` apart."""
+    step = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    arc = np.concatenate([[0.0], np.cumsum(step)])
+    count = int(arc[-1] / STEP_MM) + 1
+    wanted = np.linspace(0.0, arc[-1], count) if count > 1 else np.zeros(1)
+    return np.stack([np.interp(wanted, arc, line[:, k]) for k in (0, 1)], axis=1)
+
+
+def _smoothed(line: Points) -> Points:
+    """The curve after a Gaussian along it; ends are mirrored through themselves, so that they stay in place."""
+    from scipy.ndimage import gaussian_filter1d
+
+    line = _resampled(line)
+    pad = min(len(line) - 1, int(4 * SMOOTH_MM / STEP_MM))
+    if pad < 1:
+        return line
+    head = 2 * line[0] - line[pad:0:-1]
+    tail = 2 * line[-1] - line[-2 : -2 - pad : -1]
+    smooth = gaussian_filter1d(
+        np.concatenate([head, line, tail]), SMOOTH_MM / STEP_MM, axis=0, mode="nearest"
+    )
+    out: Points = smooth[pad : pad + len(line)]
+    return out
+
+
+def _centred(line: Points, points: Points) -> Points:
+    """The curve moved to the middle between its outermost pieces on either side, all along."""
+    along, across, _ = beside(line, points)
+    at = STEP_MM * np.arange(len(line))
+    near = np.abs(along[None, :] - at[:, None]) <= 2.0
+    low = np.where(near, across[None, :], np.inf).min(axis=1)
+    high = np.where(near, across[None, :], -np.inf).max(axis=1)
+    has = near.any(axis=1)
+    middle = np.interp(at, at[has], 0.5 * (low + high)[has])
+    tangents = np.gradient(line, axis=0)
+    tangents /= np.maximum(np.linalg.norm(tangents, axis=1), 1e-9)[:, None]
+    normal = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
+    return line + middle[:, None] * normal
+
+
+def _walls(
+    along: NDArray[np.float64],
+    across: NDArray[np.float64],
+    length: float,
+    parameters: ArrangeParameters,
+) -> tuple[float, float]:
+    """Median separation of two thin walls on either side of the curve, and the length over which there are both."""
+    at = np.arange(0.5 * STEP_MM, max(length, STEP_MM), STEP_MM)
+    near = np.abs(along[None, :] - at[:, None]) <= 1.0
+    least = 0.5 * parameters.wall_least_mm
+    centre, scatter = [], []
+    for side in (across <= -0.5 * least, across >= 0.5 * least):
+        mine = near & side[None, :]
+        count = np.maximum(mine.sum(axis=1), 1)
+        mean = np.where(mine.any(axis=1), (mine * across[None, :]).sum(axis=1) / count, np.nan)
+        spread = np.sqrt((mine * (across[None, :] - np.nan_to_num(mean)[:, None]) ** 2).sum(axis=1) / count)
+        centre.append(mean)
+        scatter.append(spread)
+    separation = centre[1] - centre[0]
+    two = (
+        (separation >= parameters.wall_least_mm)
+        & (separation <= parameters.wall_most_mm)
+        & (np.maximum(*scatter) <= parameters.wall_scatter_mm)
+    )
+    if not two.any():
+        return float("nan"), 0.0
+    return float(np.median(separation[two])), float(STEP_MM * two.sum())
+
+
+def _misalignment(pieces: Pieces, owner: NDArray[np.int64], tangent: Points) -> float:
+    of_strand = pieces.strand[owner]
+    if not of_strand.any():
+        return float("nan")
+    cosine = np.abs(np.einsum("ij,ij->i", pieces.direction[owner[of_strand]], tangent[of_strand]))
+    return float(np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0))).mean())

@@ -1,0 +1,60 @@
+"""What can be set in the arrange stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mammocalc.bounded import bounded, check_bounds
+
+
+@dataclass(frozen=True)
+class ArrangeParameters:
+    """Who counts as company, how pieces become tracks along a vessel, and how clusters are formed and named."""
+
+    founding_score: float = bounded(
+        0.5, 0.0, 1.0, "lowest score of a calcification that may found a chain or a cluster"
+    )
+    joining_score: float = bounded(0.3, 0.0, 1.0, "lowest score of a calcification that may join one")
+
+    rod_calibre_mm: float = bounded(0.5, 0.2, 2.0, "a rod is at least this thick")
+    rod_elongation: float = bounded(3.0, 1.5, 10.0, "a rod is at least this many times longer than thick")
+    rod_calibre_variation: float = bounded(0.25, 0.02, 1.0, "a rod's calibre varies at most by this much")
+    ring_lucency: float = bounded(0.4, 0.0, 1.0, "a ring's centre is at least this lucent")
+    ring_closure: float = bounded(0.75, 0.0, 1.0, "a ring is closed over at least this share of directions")
+    skin_distance_mm: float = bounded(5.0, 0.0, 20.0, "a ring this near to the skin line lies in the skin")
+
+    strand_elongation: float = bounded(
+        1.7, 1.1, 5.0, "a piece this many times longer than thick has a direction"
+    )
+    piece_largest_mm: float = bounded(4.0, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
+    track_gap_mm: float = bounded(4.0, 0.5, 15.0, "largest gap that is bridged between pieces of a track")
+    track_bend_deg: float = bounded(35.0, 5.0, 80.0, "largest change of direction from one piece to the next")
+    wall_least_mm: float = bounded(0.4, 0.1, 3.0, "two walls of a vessel are at least this far apart")
+    wall_most_mm: float = bounded(3.0, 0.5, 10.0, "two walls of a vessel are at most this far apart")
+    wall_scatter_mm: float = bounded(
+        0.35, 0.05, 2.0, "pieces of one wall scatter at most this much across it"
+    )
+    track_shortest_mm: float = bounded(5.0, 1.0, 50.0, "a shorter track is not kept as a chain")
+    vessel_length_mm: float = bounded(10.0, 1.0, 100.0, "a chain on a vessel is at least this long")
+    vessel_paired_mm: float = bounded(3.0, 0.5, 50.0, "walls that run side by side this far make a vessel")
+    vessel_fraction: float = bounded(0.6, 0.0, 1.0, "least share of a chain's length that lies on a vessel")
+    ridge_clear: float = bounded(3.0, 0.5, 20.0, "a vessel stands this many standard errors above its sides")
+
+    linkage_mm: float = bounded(10.0, 1.0, 50.0, "calcifications this near to each other are in one cluster")
+    group_members: int = bounded(5, 2, 100, "least number of calcifications in a cluster")
+    line_members: int = bounded(3, 3, 100, "least number of calcifications in a linear cluster")
+    line_axis_ratio: float = bounded(0.2, 0.01, 1.0, "a linear cluster's minor over its major axis, at most")
+    line_axis_ratio_few: float = bounded(0.1, 0.01, 1.0, "the same where it has fewer members than a group")
+    group_extent_mm: float = bounded(20.0, 2.0, 100.0, "a larger cluster is regional, segmental or diffuse")
+    wedge_deg: float = bounded(50.0, 5.0, 180.0, "largest opening of a segment, as seen from the nipple")
+    wedge_aim_deg: float = bounded(30.0, 5.0, 90.0, "a segment's long axis aims at the nipple this well")
+    wedge_axis_ratio: float = bounded(
+        0.7, 0.1, 1.0, "a segment is longer than wide: minor over major axis, at most"
+    )
+    diffuse_breast_share: float = bounded(
+        0.5, 0.05, 1.0, "a diffuse cluster's hull covers this share of the breast"
+    )
+    diffuse_members: int = bounded(12, 3, 1000, "least number of calcifications in a diffuse cluster")
+
+    def __post_init__(self) -> None:
+        check_bounds(self)

@@ -1,0 +1,107 @@
+"""Whether a curve follows a vessel: a soft ridge of a vessel's width, seen beside the calcifications themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc.arrange.curves import STEP_MM
+from mammocalc.arrange.parameters import ArrangeParameters
+from mammocalc.arrange.pieces import Pieces, Points
+from mammocalc.prepare.scene import Scene
+
+HALF_WIDTHS_MM = (0.5, 0.8, 1.2, 1.7)
+FLANK_MM = 2.5
+"""Width of the strip on either side that a vessel is compared with."""
+SHIFT_MM = 0.6
+"""A vessel's middle may be this far off the curve through its calcifications."""
+OFFSET_STEP_MM = 0.2
+WINDOW_MM = 2.0
+"""Half of the length along the curve over which a profile is averaged."""
+RIM_MM = 0.25
+"""Blur around a calcification that is left out with it."""
+
+
+def vessel_fraction(scene: Scene, curve: Points, covered: Pieces, parameters: ArrangeParameters) -> float:
+    """Share of a curve's length that lies on a vessel-scale ridge.
+
+    Parameters
+    ----------
+    scene : Scene
+    curve : ndarray of float64, shape (k, 2)
+        (row, col) in mm of stored pixels, `mammocalc.arrange.curves.STEP_MM` apart.
+    covered : Pieces
+        Calcifications near the curve, which are left out: a row of them is a ridge by itself.
+    """
+    from mammocalc_kernels.cross_profiles import cross_profiles
+
+    spacing = scene.pixel_spacing_mm
+    tangents = np.gradient(curve, axis=0)
+    tangents /= np.maximum(np.linalg.norm(tangents, axis=1), 1e-9)[:, None]
+    normals = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
+    widest = max(HALF_WIDTHS_MM) + SHIFT_MM + FLANK_MM
+    offsets = np.arange(-widest, widest + 1e-9, OFFSET_STEP_MM)
+    # Twice as dense along the curve, so that a window averages enough pixels.
+    count = 2 * len(curve) - 1
+    fine = np.linspace(0, len(curve) - 1, count)
+    points = _interpolated(fine, curve)
+    normals = _interpolated(fine, normals)
+    origin = np.array(scene.origin, np.float64)
+    profile = cross_profiles(
+        scene.plane,
+        points / spacing - origin,
+        normals,
+        offsets / spacing,
+        _capsules(covered, spacing, origin),
+    )
+    on_ridge = _ridge_significance(profile, offsets) >= parameters.ridge_clear
+    return float(on_ridge[::2].mean())
+
+
+def _interpolated(at: NDArray[np.float64], values: Points) -> Points:
+    index = np.arange(len(values))
+    return np.stack([np.interp(at, index, values[:, k]) for k in range(values.shape[1])], axis=1)
+
+
+def _capsules(pieces: Pieces, spacing: float, origin: NDArray[np.float64]) -> NDArray[np.float64]:
+    ends = pieces.ends() / spacing - origin
+    radius = (0.5 * pieces.calibre_mm + RIM_MM) / spacing
+    return np.column_stack([ends[:, 0], ends[:, 1], radius])
+
+
+def _ridge_significance(profile: NDArray[np.float64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How many standard errors the best-placed strip stands above the higher of its two flanks, all along a curve."""
+    seen = np.isfinite(profile)
+    value = np.where(seen, profile, 0.0)
+    window = max(1, round(2 * WINDOW_MM / STEP_MM))
+    best = np.full(len(profile), -np.inf)
+    for half_width in HALF_WIDTHS_MM:
+        for shift in np.arange(-SHIFT_MM, SHIFT_MM + 1e-9, 0.3):
+            away = np.abs(offsets - shift)
+            beyond = (away > half_width + OFFSET_STEP_MM) & (away <= half_width + FLANK_MM)
+            strips = [away <= half_width, beyond & (offsets < shift), beyond & (offsets > shift)]
+            mean, error = zip(*(_windowed(value, seen, strip, window) for strip in strips), strict=True)
+            left = (mean[0] - mean[1]) / np.hypot(error[0], error[1])
+            right = (mean[0] - mean[2]) / np.hypot(error[0], error[2])
+            best = np.fmax(best, np.minimum(left, right))
+    return best
+
+
+def _windowed(
+    value: NDArray[np.float64], seen: NDArray[np.bool_], strip: NDArray[np.bool_], window: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean over a strip and a running window along the curve, and its standard error, from row to row of the window."""
+    from scipy.ndimage import uniform_filter1d
+
+    count = seen[:, strip].sum(axis=1).astype(np.float64)
+    enough = count >= 0.3 * strip.sum()
+    row_mean = np.where(enough, value[:, strip].sum(axis=1) / np.maximum(count, 1), 0.0)
+    weight = enough.astype(np.float64)
+    total = uniform_filter1d(weight, window, mode="nearest")
+    safe = np.maximum(total, 1e-9)
+    mean = uniform_filter1d(row_mean * weight, window, mode="nearest") / safe
+    square = uniform_filter1d(row_mean**2 * weight, window, mode="nearest") / safe
+    rows = total * window
+    error = np.sqrt(np.maximum(square - mean**2, 1e-12) / np.maximum(rows - 1, 0.5))
+    known = rows >= 2.5
+    return np.where(known, mean, np.nan), np.where(known, error, np.nan)
