@@ -2,9 +2,10 @@
 
 Within a candidate component, pixels are visited from the brightest down (the order of a component tree, Najman &
 Couprie 2006, doi 10.1109/TIP.2006.877518). Every local maximum founds a basin; a pixel joins the basin of its
-brightest neighbour while it keeps a given fraction of that basin's peak contrast, the full width at half maximum for
-a fraction of one half. Basins that meet at a shallow saddle are one object, basins that meet at a deep one stay
-apart: touching specks are split and a rod of uneven brightness stays whole.
+brightest neighbour, and lies within its outline while it keeps a given fraction of that basin's peak contrast: the
+full width at half maximum for a fraction of one half. Basins that meet at a shallow saddle are one object, basins
+that meet at a deep one stay apart, and ripples of noise on the slope of a brighter object are dropped: touching
+specks are split and a rod of uneven brightness stays whole.
 """
 
 from __future__ import annotations
@@ -155,6 +156,7 @@ def _delineate(
     place = np.empty(widest, np.int32)
     parent = np.empty(widest, np.int32)
     peak = np.empty(widest, np.float32)
+    dead = np.empty(widest, np.bool_)
 
     out_pixel = np.empty(4096, np.int64)
     out_region = np.empty(4096, np.int64)
@@ -217,59 +219,62 @@ def _delineate(
                         place[domain] = i * cw + j
                         domain += 1
         order = np.argsort(key[:domain], kind="mergesort")
-        state = np.zeros((ch, cw), np.int32)  # 0 not visited, -1 slope, b + 1 basin b
+        owner = np.full((ch, cw), -1, np.int32)  # -1 not visited, else the basin whose slope this is
+        within = np.zeros((ch, cw), np.bool_)
         basins = 0
         for o in order:
             i, j = place[o] // cw, place[o] % cw
             c = value[i, j]
-            visited = False
-            best = -1
-            best_value = np.float32(-1)
+            steepest = -1
+            steepest_value = np.float32(-1)
+            from_within = False
             for di in range(-1, 2):
                 for dj in range(-1, 2):
                     a, b = i + di, j + dj
-                    if (di == 0 and dj == 0) or a < 0 or b < 0 or a >= ch or b >= cw or state[a, b] == 0:
+                    if a < 0 or b < 0 or a >= ch or b >= cw or owner[a, b] < 0:
                         continue
-                    visited = True
-                    if state[a, b] > 0 and value[a, b] > best_value:
-                        best = state[a, b] - 1
-                        best_value = value[a, b]
-            if not visited:
-                if c >= smallest_contrast:
-                    parent[basins] = basins
-                    peak[basins] = c
-                    basins += 1
-                    state[i, j] = basins
-                else:
-                    state[i, j] = -1
+                    if value[a, b] > steepest_value:
+                        steepest = owner[a, b]
+                        steepest_value = value[a, b]
+                        from_within = within[a, b]
+            if steepest < 0:
+                parent[basins] = basins
+                peak[basins] = c
+                dead[basins] = c < smallest_contrast
+                owner[i, j] = basins
+                within[i, j] = True
+                basins += 1
                 continue
-            if best < 0 or c < np.float32(fraction) * peak[best]:
-                state[i, j] = -1
-                continue
-            state[i, j] = best + 1
+            owner[i, j] = steepest
+            within[i, j] = from_within and c >= np.float32(fraction) * peak[steepest]
             for di in range(-1, 2):
                 for dj in range(-1, 2):
                     a, b = i + di, j + dj
-                    if a < 0 or b < 0 or a >= ch or b >= cw or state[a, b] <= 0:
+                    if a < 0 or b < 0 or a >= ch or b >= cw or owner[a, b] < 0:
                         continue
-                    one, other = _root(parent, best), _root(parent, state[a, b] - 1)
-                    if one == other:
+                    higher, lower = _root(parent, steepest), _root(parent, owner[a, b])
+                    if higher == lower:
                         continue
-                    lower = min(peak[one], peak[other])
-                    if c >= np.float32(saddle) * lower or lower - c <= np.float32(1.5 * deviation):
-                        if peak[one] >= peak[other]:
-                            parent[other] = one
-                        else:
-                            parent[one] = other
+                    if peak[higher] < peak[lower]:
+                        higher, lower = lower, higher
+                    noise = peak[lower] - c <= np.float32(1.5 * deviation)
+                    if noise and peak[lower] < np.float32(fraction) * peak[higher]:
+                        # A ripple on the slope of something brighter is no object.
+                        for other in range(basins):
+                            if _root(parent, other) == lower:
+                                dead[other] = True
+                        parent[lower] = higher
+                    elif noise or c >= np.float32(saddle) * peak[lower]:
+                        parent[lower] = higher
         if basins == 0:
             continue
         # Number the merged basins in order of their first pixel and write out their pixels.
         number = np.full(basins, -1, np.int64)
         for i in range(ch):
             for j in range(cw):
-                if state[i, j] <= 0:
+                if not within[i, j] or dead[owner[i, j]]:
                     continue
-                root = _root(parent, state[i, j] - 1)
+                root = _root(parent, owner[i, j])
                 if number[root] < 0:
                     if n_regions == len(out_peak):
                         out_peak = np.concatenate((out_peak, out_peak))
@@ -326,9 +331,9 @@ def delineate(
         Share of a basin's peak contrast at which its outline is drawn, 0 to 1.
     saddle : float
         Basins merge where their saddle keeps this share of the lower peak, or dips by less than 1.5 deviations of
-        the background.
+        the background; in the latter case a basin below `fraction` of the higher peak is dropped.
     smallest_contrast : float
-        Local maxima below this contrast found no basin; units of the plane.
+        Basins whose peak is below this contrast are no objects; units of the plane.
     threads : int
         The result does not depend on it.
 

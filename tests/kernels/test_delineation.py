@@ -57,39 +57,41 @@ def twin(plane, mask, ring, fraction, saddle, smallest_contrast):
         grid = np.indices(plane.shape)
         contrast = smooth - (fit[0] + fit[1] * grid[0] + fit[2] * grid[1])
         domain = (distance <= 2) & ((distance == 0) | ~mask) & (contrast > 0)
-        basin, peak, merged = {}, [], []
-        seen = set()
+        owner, within, peak, dead, groups = {}, set(), [], set(), []
         for pixel in sorted(zip(*np.nonzero(domain), strict=True), key=lambda p: -contrast[p]):
-            around = [
-                (pixel[0] + i, pixel[1] + j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)
-            ]
-            brighter = [p for p in around if p in seen]
-            seen.add(pixel)
-            if not brighter:
-                if contrast[pixel] >= smallest_contrast:
-                    basin[pixel] = len(peak)
-                    peak.append(contrast[pixel])
-                    merged.append({len(peak) - 1})
+            level = contrast[pixel]
+            around = [(pixel[0] + i, pixel[1] + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+            visited = [p for p in around if p in owner]
+            if not visited:
+                owner[pixel] = len(peak)
+                within.add(pixel)
+                groups.append({len(peak)})
+                if level < smallest_contrast:
+                    dead.add(len(peak))
+                peak.append(level)
                 continue
-            owners = [p for p in brighter if p in basin]
-            if not owners:
-                continue
-            best = basin[max(owners, key=lambda p: contrast[p])]
-            if contrast[pixel] < fraction * peak[best]:
-                continue
-            basin[pixel] = best
-            for p in owners:
-                one = next(members for members in merged if best in members)
-                other = next(members for members in merged if basin[p] in members)
-                if one is other:
+            steepest = max(visited, key=lambda p: contrast[p])
+            owner[pixel] = owner[steepest]
+            if steepest in within and level >= fraction * peak[owner[steepest]]:
+                within.add(pixel)
+            for p in visited:
+                higher = next(group for group in groups if owner[pixel] in group)
+                lower = next(group for group in groups if owner[p] in group)
+                if higher is lower:
                     continue
-                lower = min(max(peak[b] for b in one), max(peak[b] for b in other))
-                if contrast[pixel] >= saddle * lower or lower - contrast[pixel] <= 1.5 * deviation:
-                    merged.remove(other)
-                    one |= other
-        for members in merged:
-            pixels = sorted(p for p, b in basin.items() if b in members)
-            found.append((frozenset(pixels), max(peak[b] for b in members), deviation))
+                if max(peak[b] for b in higher) < max(peak[b] for b in lower):
+                    higher, lower = lower, higher
+                top, bump = (max(peak[b] for b in group) for group in (higher, lower))
+                noise = bump - level <= 1.5 * deviation
+                if noise and bump < fraction * top:
+                    dead |= lower
+                if noise or level >= saddle * bump:
+                    groups.remove(lower)
+                    higher |= lower
+        for group in groups:
+            pixels = [p for p in within if owner[p] in group - dead]
+            if pixels:
+                found.append((frozenset(pixels), max(peak[b] for b in group), deviation))
     return found
 
 

@@ -1,0 +1,211 @@
+"""Candidates on planes whose content is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from mammocalc.errors import InvalidParameter
+from mammocalc.prepare.scene import Anatomy, Scene
+from mammocalc.segment import SegmentParameters, segment
+from mammocalc.segment.score import ScoreTable, built_in_table, probability, supporting_neighbours
+
+PITCH = 0.07
+STEP = 7
+
+
+def scene_of(plane, foreign=()):
+    rows, cols = (-(-n // STEP) for n in plane.shape)
+    breast = np.ones((rows, cols), bool)
+    hidden = np.zeros((rows, cols), bool)
+    for cells in foreign:
+        hidden[cells] = True
+    curve = np.array([-100.0, 1000.0], np.float32)
+    return Scene(
+        plane=plane.astype(np.float32),
+        origin=(0, 0),
+        pixel_spacing_mm=PITCH,
+        anatomy=Anatomy(
+            STEP,
+            breast,
+            np.zeros_like(breast),
+            hidden,
+            np.full((rows, cols), 20, np.float32),
+            None,
+            "left",
+            1e4,
+        ),
+        stabiliser=np.arange(16, dtype=np.float32),
+        density_plane=curve,
+        density=curve,
+        noise_level=np.array([0.0, 1.0]),
+        noise_sigma=np.array([1.0, 1.0]),
+    )
+
+
+def tissue(shape=(420, 490), seed=1):
+    """White noise of unit variance on a smooth hill."""
+    grid = np.indices(shape) / 100
+    return np.random.default_rng(seed).normal(size=shape) + 20 * np.sin(grid[0]) * np.cos(grid[1])
+
+
+def with_disc(plane, row, col, radius_px, height):
+    grid = np.indices(plane.shape)
+    return plane + height * expit((radius_px - np.hypot(grid[0] - row, grid[1] - col)) / 0.5)
+
+
+def with_rod(plane, start, end, radius_px, height):
+    grid = np.indices(plane.shape).astype(float)
+    axis = np.subtract(end, start)
+    along = np.clip(((grid[0] - start[0]) * axis[0] + (grid[1] - start[1]) * axis[1]) / (axis @ axis), 0, 1)
+    distance = np.hypot(grid[0] - start[0] - along * axis[0], grid[1] - start[1] - along * axis[1])
+    return plane + height * expit((radius_px - distance) / 0.5)
+
+
+def overlap(regions, k, truth):
+    mask = np.zeros(truth.shape, bool)
+    row_min, col_min, row_max, col_max = regions.bounds[k]
+    mask[row_min:row_max, col_min:col_max] = regions.mask(k)
+    return (mask & truth).sum() / (mask | truth).sum()
+
+
+def test_specks_of_every_size_are_found_outlined_and_nothing_else():
+    plane = tissue()
+    specks = [(80, 90, 1.3), (80, 250, 2.5), (250, 90, 4.0), (250, 250, 7.0), (200, 400, 15.0)]
+    for row, col, radius in specks:
+        plane = with_disc(plane, row, col, radius, 25)
+    regions = segment(scene_of(plane))
+    grid = np.indices(plane.shape)
+    assert len(regions) == len(specks)
+    for row, col, radius in specks:
+        truth = np.hypot(grid[0] - row, grid[1] - col) <= radius
+        assert max(overlap(regions, k, truth) for k in range(len(regions))) > (0.5 if radius < 2 else 0.75)
+
+
+def test_noise_alone_gives_nothing():
+    assert len(segment(scene_of(tissue(seed=4)))) == 0
+
+
+def test_a_rod_of_ten_millimetres_is_one_region():
+    plane = with_rod(tissue(), (100, 100), (200, 200), 4.5, 22)
+    regions = segment(scene_of(plane))
+    assert len(regions) == 1
+    row_min, col_min, row_max, col_max = regions.bounds[0]
+    assert row_max - row_min == pytest.approx(109, abs=6)
+    assert col_max - col_min == pytest.approx(109, abs=6)
+
+
+def test_a_shell_is_one_region_with_a_hole():
+    plane = with_disc(with_disc(tissue(), 200, 240, 22, 30), 200, 240, 16, -24)
+    regions = segment(scene_of(plane))
+    assert len(regions) == 1
+    mask = regions.mask(0)
+    assert not mask[tuple(n // 2 for n in mask.shape)]
+    assert mask.shape[0] == pytest.approx(45, abs=4)
+
+
+def test_touching_specks_are_two_regions():
+    plane = with_disc(with_disc(tissue(), 200, 200, 3, 30), 200, 208.5, 3, 22)
+    assert len(segment(scene_of(plane))) == 2
+
+
+def test_nothing_is_searched_on_foreign_objects_or_outside_the_margin():
+    plane = with_disc(tissue(), 200, 200, 4, 30)
+    assert len(segment(scene_of(plane))) == 1
+    assert len(segment(scene_of(plane, foreign=[(slice(25, 33), slice(25, 33))]))) == 0
+    assert len(segment(scene_of(plane), SegmentParameters(skin_margin_mm=10.0))) == 1
+
+
+def test_regions_are_consistent_runs_in_order_of_first_pixel():
+    plane = tissue()
+    rng = np.random.default_rng(2)
+    for _ in range(40):
+        plane = with_disc(plane, *rng.uniform(20, 400, 2), rng.uniform(1.5, 6), rng.uniform(8, 30))
+    regions = segment(scene_of(plane), SegmentParameters(min_score=0.0))
+    labels = regions.labels()
+    assert len(regions) > 25
+    assert labels.max() == len(regions)
+    _, first = np.unique(labels, return_index=True)
+    assert (np.diff(first[1:]) > 0).all()
+    for k in range(len(regions)):
+        row_min, col_min, row_max, col_max = regions.bounds[k]
+        np.testing.assert_array_equal(regions.mask(k), labels[row_min:row_max, col_min:col_max] == k + 1)
+    assert (labels > 0).sum() == (regions.run_stop - regions.run_start).sum()
+
+
+def test_threads_change_no_bit():
+    plane = tissue()
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        plane = with_disc(plane, *rng.uniform(20, 400, 2), rng.uniform(1.5, 6), rng.uniform(5, 30))
+    one, four = (segment(scene_of(plane), SegmentParameters(min_score=0.0), threads=n) for n in (1, 4))
+    for name in ("offsets", "run_row", "run_start", "run_stop", "score"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(four, name))
+
+
+def test_the_cap_keeps_the_best():
+    plane = tissue()
+    for i, height in enumerate((9, 14, 30, 40)):
+        plane = with_disc(plane, 200, 80 + 90 * i, 3, height)
+    every = segment(scene_of(plane), SegmentParameters(min_score=0.0))
+    best = segment(scene_of(plane), SegmentParameters(min_score=0.0, candidate_cap=10))
+    assert len(every) >= len(best)
+    assert len(best) <= 10
+    assert set(best.score) == set(np.sort(every.score)[::-1][: len(best)])
+
+
+def test_score_rises_with_contrast_and_company():
+    heights = (9, 14, 22)
+    plane = tissue()
+    for i, height in enumerate(heights):
+        plane = with_disc(plane, 100, 60 + 170 * i, 2.5, height)
+    regions = segment(scene_of(plane), SegmentParameters(min_score=0.0))
+    by_height = {}
+    for k in range(len(regions)):
+        col = regions.evidence["col"][k]
+        for i, height in enumerate(heights):
+            if abs(col - (60 + 170 * i)) < 4 and abs(regions.evidence["row"][k] - 100) < 4:
+                by_height[height] = regions.score[k]
+    assert by_height[9] < by_height[14] < by_height[22]
+    crowd = plane.copy()
+    for angle in np.linspace(0, 2 * np.pi, 7)[:-1]:
+        crowd = with_disc(crowd, 100 + 25 * np.sin(angle), 230 + 25 * np.cos(angle), 2.5, 22)
+    helped = segment(scene_of(crowd), SegmentParameters(min_score=0.0))
+    nearest = np.argmin(np.hypot(helped.evidence["row"] - 100, helped.evidence["col"] - 230))
+    assert helped.score[nearest] > by_height[14]
+
+
+def test_constant_plane_gives_nothing():
+    assert len(segment(scene_of(np.full((200, 200), 7.0)))) == 0
+
+
+def test_supporting_neighbours_equal_a_double_loop():
+    rng = np.random.default_rng(0)
+    row, col, weight = rng.uniform(0, 30, (3, 50))
+    expected = [
+        sum(weight[j] for j in range(50) if j != i and np.hypot(row[i] - row[j], col[i] - col[j]) <= 5)
+        for i in range(50)
+    ]
+    np.testing.assert_allclose(supporting_neighbours(row, col, weight, 5.0), expected)
+
+
+def test_score_table_interpolates_and_stays_constant_beyond_its_points():
+    table = ScoreTable(-1.0, {"response": ((2.0, 0.0), (4.0, 3.0))})
+    evidence = {"response": np.array([0.0, 3.0, 100.0])}
+    np.testing.assert_allclose(table.log_odds(evidence), [-1.0, 0.5, 2.0])
+    assert probability(np.array([0.0]))[0] == 0.5
+
+
+def test_built_in_table_names_known_evidence_with_ascending_points():
+    from mammocalc.segment.objects import EVIDENCE
+
+    table = built_in_table()
+    assert set(table.points) <= {*EVIDENCE, "neighbours"}
+    for points in table.points.values():
+        assert (np.diff([value for value, _ in points]) > 0).all()
+
+
+def test_parameters_out_of_bounds_are_named():
+    with pytest.raises(InvalidParameter, match="seed_response: 0.1 is outside 1.0 to 50.0"):
+        SegmentParameters(seed_response=0.1)
