@@ -10,7 +10,7 @@ by themselves: their joints with the breast are edges without a gradient.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,12 @@ Side = Literal["left", "right"]
 LOGARITHM_FOOT = 0.08
 # A column (or row) belongs to the exposed field where at least this part of its cells is not blank.
 FIELD_CONTENT = 0.25
+# Side of the cells on which the grey level is searched for, mm.
+SEARCH_MM = 1.5
 # Number of grey levels tried.
 LEVELS = 24
+# Part of the best contour's score with which a lower level is still preferred.
+NEARLY_BEST = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,16 +108,21 @@ def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (~open_label[label]).astype(np.uint8)
 
 
-def _without_strips(mask: NDArray[np.uint8], disk: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Drop strips and bridges narrower than the disk, even along the border, and keep the largest part.
+def _opened(mask: NDArray[np.uint8], disk: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Opening in which all beyond the border is background, so that a film's bright frame is a narrow strip."""
+    import cv2
 
-    Beyond the border counts as background in the opening, so that a film's bright frame is a strip; what that takes
-    from the breast's own corners comes back by one dilation inside the mask.
+    return cv2.morphologyEx(mask, cv2.MORPH_OPEN, disk, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+
+
+def _without_strips(mask: NDArray[np.uint8], disk: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Drop strips and bridges narrower than the disk and keep the largest part.
+
+    What the opening takes from the breast's corners at the border comes back by one dilation inside the mask.
     """
     import cv2
 
-    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disk, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return _largest(cv2.dilate(_largest(opened), disk) & mask)
+    return _largest(cv2.dilate(_largest(_opened(mask, disk)), disk) & mask)
 
 
 def _steepest_level_set(
@@ -124,22 +133,23 @@ def _steepest_level_set(
 
     steepness = cv2.magnitude(cv2.Sobel(level, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(level, cv2.CV_32F, 0, 1) / 8)
     low, high = np.percentile(level, [1, 95])
-    best: tuple[float, Any, float] = (float(low), np.zeros(level.shape, np.uint8), 0.0)
-    best_score = 0.0
+    candidates: list[tuple[float, float, NDArray[np.uint8], float]] = []
     cross = np.ones((3, 3), np.uint8)
     for part in np.linspace(0.02, 0.8, LEVELS):
         threshold = float(low + (high - low) * part)
-        mask = _without_strips(_filled(_largest((level > threshold).astype(np.uint8))), disk)
+        mask = _largest(_opened(_filled((level > threshold).astype(np.uint8)), disk))
         contour = mask > cv2.erode(mask, cross, borderType=cv2.BORDER_REPLICATE)
         length = int(contour.sum())
         if length == 0:
             continue
         # A low quantile: the edge must be steep nearly everywhere, a stretch through fog costs the win.
         gradient = float(np.percentile(steepness[contour], 25))
-        score = gradient * length**0.5
-        if score > best_score:
-            best, best_score = (threshold, mask, gradient), score
-    return best
+        candidates.append((gradient * length**0.5, threshold, mask, gradient))
+    if not candidates:
+        return float(low), np.zeros(level.shape, np.uint8), 0.0
+    best = max(score for score, *_ in candidates)
+    # The skin is faint: of contours about as good, the outermost.
+    return next(found[1:] for found in candidates if found[0] >= NEARLY_BEST * best)
 
 
 def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameters | None = None) -> Breast:
@@ -168,19 +178,19 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
     usable = cells.valid[row_min:row_max, col_min:col_max]
     exposed = np.where(usable, exposed, exposed[usable].min() if usable.any() else 0).astype(np.float32)
 
-    # The search runs on cells twice as large, the outline is then drawn on the fine ones.
-    half = (max(1, exposed.shape[1] // 2), max(1, exposed.shape[0] // 2))
-    small = cv2.GaussianBlur(
-        cv2.medianBlur(cv2.resize(exposed, half, interpolation=cv2.INTER_AREA), 3), (0, 0), 1.0
-    )
+    # The search runs on larger cells, the outline is then drawn on the fine ones.
+    factor = max(1, round(SEARCH_MM / cells.size_mm))
+    shape = (max(1, exposed.shape[1] // factor), max(1, exposed.shape[0] // factor))
+    small = cv2.resize(exposed, shape, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(cv2.medianBlur(small, 3), (0, 0), 1.0)
     low, high = np.percentile(small, [1, 95])
     if not high > low:
         raise NoBreastFound("no breast found: nothing in the image stands out from its background")
     level = np.log(np.maximum(small - low, 0) / (high - low) + LOGARITHM_FOOT).astype(np.float32)
-    radius = parameters.outline_smoothing_mm / (2 * cells.size_mm)
+    radius = parameters.outline_smoothing_mm / (factor * cells.size_mm)
     threshold, coarse_mask, _ = _steepest_level_set(level, _disk(radius))
     core = cv2.resize(coarse_mask, exposed.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    mask = _grown_to_skin(
+    mask = _drawn_at_skin(
         exposed, core, low + (high - low) * (np.exp(threshold) - LOGARITHM_FOOT), cells, parameters
     )
 
@@ -195,32 +205,34 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
     return Breast(whole, field, _chest_wall(whole, field, laterality, cells.size_mm))
 
 
-def _grown_to_skin(
+def _drawn_at_skin(
     exposed: NDArray[np.float32],
     core: NDArray[np.uint8],
     threshold: float,
     cells: Cells,
     parameters: PrepareParameters,
 ) -> NDArray[np.uint8]:
-    """The core, grown by a few mm to where the skin's profile meets the background around it."""
+    """The outline on the fine cells: within a few mm of the core's, where the skin's profile meets the background."""
     import cv2
 
     smooth = cv2.GaussianBlur(exposed, (0, 0), 1.0)
+    reach = _disk(parameters.skin_search_mm / cells.size_mm)
+    outer = cv2.dilate(core, reach)
+    inner = cv2.erode(core, reach, borderType=cv2.BORDER_REPLICATE)
+    ring = (cv2.dilate(outer, _disk(4.0 / cells.size_mm)) > 0) & (outer == 0)
     mask = core
-    reach = parameters.skin_growth_mm / cells.size_mm
-    near = cv2.dilate(core, _disk(reach)) if reach >= 1 else core
-    ring = (cv2.dilate(near, _disk(8.0 / cells.size_mm)) > 0) & (near == 0)
-    if reach >= 1 and ring.any():
+    if ring.any() and inner.any():
         background = float(np.median(smooth[ring]))
         spread = 1.4826 * float(np.median(np.abs(smooth[ring] - background)))
-        foot = background + max(0.25 * (threshold - background), 4.0 * spread)
-        if foot < threshold:
-            mask = ((smooth > foot) & (near > 0)).astype(np.uint8) | core
-    disk = _disk(parameters.outline_smoothing_mm / cells.size_mm)
+        tissue = float(np.median(smooth[inner > 0]))
+        # Never above the level found, unless that lies in the background's own unrest.
+        foot = min(background + max(0.25 * (threshold - background), 3.0 * spread), threshold)
+        foot = max(foot, background + 0.03 * (tissue - background))
+        mask = ((smooth > foot) & (outer > 0)).astype(np.uint8) | inner
     closed = cv2.morphologyEx(
         mask, cv2.MORPH_CLOSE, _disk(2.0 / cells.size_mm), borderType=cv2.BORDER_REPLICATE
     )
-    return _filled(_without_strips(_filled(closed), disk))
+    return _filled(_without_strips(_filled(closed), _disk(parameters.outline_smoothing_mm / cells.size_mm)))
 
 
 def _chest_wall(

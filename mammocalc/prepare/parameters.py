@@ -14,10 +14,10 @@ class PrepareParameters:
     cell_mm: float = bounded(0.5, 0.2, 2.0, "side of the cells on which anatomy is found")
     minimum_breast_area_mm2: float = bounded(500.0, 0.0, 100_000.0, "a smaller bright object is no breast")
     outline_smoothing_mm: float = bounded(4.0, 0.5, 20.0, "strips narrower than twice this are no breast")
-    skin_growth_mm: float = bounded(
-        5.0, 0.0, 20.0, "how far the outline may move out to the skin's faint foot"
+    skin_search_mm: float = bounded(
+        3.0, 1.0, 20.0, "how far the drawn outline may lie from the found grey level's"
     )
-    noise_samples: int = bounded(150_000, 1_000, 10_000_000, "pixels the noise curve is estimated from")
+    noise_samples: int = bounded(100_000, 1_000, 10_000_000, "pixels the noise curve is estimated from")
     find_pectoral: bool = True
     find_foreign: bool = True
 
