@@ -1,0 +1,354 @@
+"""The overlay picture of an image: the breast in grey, outlines coloured by label, legend, scale bar, details."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc.write.display import Bounds, Display, breast_bounds, display_of
+from mammocalc.write.palette import CLUSTER_COLOUR, LABEL_COLOURS, NIPPLE_COLOUR, Colour, words
+
+if TYPE_CHECKING:
+    from mammocalc.findings import Findings
+
+Canvas = NDArray[np.uint8]
+
+LONGEST_SIDE = 2400
+LARGEST_MAGNIFICATION = 2.0
+PANEL_WIDTH = 640
+NOTICE = "Research software, not a medical device"
+
+_INK: Colour = (0xE6, 0xE6, 0xE6)
+_SHADE: Colour = (0x18, 0x18, 0x18)
+# An outline runs this many pixels of the picture outside its calcification, which stays visible.
+_OUTLINE_DISTANCE = 3.0
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+# cv2 takes sub-pixel positions as integers with this many fractional bits.
+_FRACTION_BITS = 4
+_DETAILS = 6
+_DETAIL_SIDE = 300
+_DETAIL_GAP = 12
+
+
+def overlay_name(path: str, frame: int = 0) -> str:
+    """File name of the overlay of an input: readable, unique to `path` and `frame`, safe on every file system.
+
+    Parameters
+    ----------
+    path : str
+        As it stands in the column ``path`` of the tables.
+    frame : int
+        0-based.
+    """
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", path).strip("._")[-80:]
+    key = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{readable}-{key}{f'-frame{frame}' if frame else ''}.png"
+
+
+@dataclass(frozen=True)
+class _View:
+    """Where stored positions lie on a canvas: the part of the image shown, and its magnification."""
+
+    bounds: Bounds
+    scale: float
+
+    def points(self, row_col: NDArray[Any]) -> NDArray[np.int32]:
+        """Stored (row, col) as fixed-point (x, y) of the canvas, pixel centres on pixel centres."""
+        at = (np.asarray(row_col, np.float64) - self.bounds[:2] + 0.5) * self.scale - 0.5
+        return np.rint(at[:, ::-1] * (1 << _FRACTION_BITS)).astype(np.int32)
+
+    def place(self, row: float, col: float) -> tuple[int, int]:
+        """Whole (x, y) of the canvas."""
+        x, y = self.points(np.array([[row, col]]))[0] >> _FRACTION_BITS
+        return int(x), int(y)
+
+
+def draw_overlay(findings: Findings) -> Canvas:
+    """Draw the overlay picture.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        Red, green, blue. The breast's bounding box at the left, at most `LONGEST_SIDE` pixels high or wide; legend and
+        magnified details at the right.
+    """
+    display = display_of(findings.mammogram, findings.scene)
+    bounds = breast_bounds(findings.mammogram, findings.scene)
+    longest = max(bounds[2] - bounds[0], bounds[3] - bounds[1])
+    view = _View(bounds, min(LONGEST_SIDE / longest, LARGEST_MAGNIFICATION))
+    picture = _grey_picture(findings, display, view)
+    details = list(_detail_bounds(findings))
+    _draw_nipple(picture, findings, view)
+    _draw_chains(picture, findings, view)
+    _draw_clusters(picture, findings, view)
+    _draw_outlines(picture, findings, view, _OUTLINE_DISTANCE)
+    for letter, detail in zip("ABCDEFGH", details, strict=False):
+        _draw_frame(picture, view, detail, letter)
+    _draw_scale_bar(picture, findings.mammogram.pixel_spacing_mm / view.scale, (24, picture.shape[0] - 28))
+    panel = _panel(findings, display, details, picture.shape[0])
+    tall = max(picture.shape[0], panel.shape[0])
+    canvas = np.zeros((tall, picture.shape[1] + panel.shape[1], 3), np.uint8)
+    canvas[: picture.shape[0], : picture.shape[1]] = picture
+    canvas[:, picture.shape[1] :] = _SHADE
+    canvas[: panel.shape[0], picture.shape[1] :] = panel
+    return canvas
+
+
+def write_overlay(findings: Findings, path: str | os.PathLike[str]) -> Path:
+    """Draw the overlay picture and write it as PNG, by temporary file and rename; folders are made."""
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Of cv2's settings, the one with the best size for the time on grey pictures with few coloured lines.
+    settings = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
+    encoded = cv2.imencode(".png", cv2.cvtColor(draw_overlay(findings), cv2.COLOR_RGB2BGR), settings)[1]
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(encoded.tobytes())
+    temporary.replace(file)
+    return file
+
+
+def _grey_picture(findings: Findings, display: Display, view: _View) -> Canvas:
+    row_min, col_min, row_max, col_max = view.bounds
+    stored = findings.mammogram.pixels[row_min:row_max, col_min:col_max]
+    if view.scale < 1:
+        # Reduced before the grey values are looked up: a quarter of the work, and no step is rounded twice.
+        stored = cv2.resize(stored, None, fx=view.scale, fy=view.scale, interpolation=cv2.INTER_AREA)
+        grey = display.grey(stored)
+    else:
+        grey = cv2.resize(
+            display.grey(stored), None, fx=view.scale, fy=view.scale, interpolation=cv2.INTER_CUBIC
+        )
+    return np.ascontiguousarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB))
+
+
+def _label_colour(label: str) -> Colour:
+    return LABEL_COLOURS.get(label, LABEL_COLOURS["unclassified"])
+
+
+def _draw_outlines(
+    picture: Canvas, findings: Findings, view: _View, distance: float, among: Sequence[int] | None = None
+) -> None:
+    """Outline calcifications (all, or row numbers `among`), `distance` picture pixels outside; suspicious ones heavier."""
+    distance_px = distance / view.scale
+    by_style: dict[tuple[Colour, int], list[NDArray[np.int32]]] = {}
+    label, suspicion = findings.classification.label, findings.classification.suspicion
+    for k in range(len(findings)) if among is None else among:
+        style = (_label_colour(str(label[k])), 2 if suspicion[k] == "suspicious" else 1)
+        polygon = view.points(findings.outline(k + 1, distance_px))
+        by_style.setdefault(style, []).append(polygon)
+    for (colour, thickness), polygons in by_style.items():
+        cv2.polylines(picture, polygons, True, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
+
+
+def _draw_nipple(picture: Canvas, findings: Findings, view: _View) -> None:
+    nipple = findings.scene.anatomy.nipple
+    if nipple is None:
+        return
+    x, y = view.place(*nipple)
+    cv2.circle(picture, (x, y), 14, NIPPLE_COLOUR, 1, cv2.LINE_AA)
+    _write(picture, "nipple", (x - 24, y + 32), 0.5, NIPPLE_COLOUR)
+
+
+def _draw_chains(picture: Canvas, findings: Findings, view: _View) -> None:
+    """A chain as a thin line with its number, in the colour that most of its members have."""
+    chain_id = findings.arrangement.columns["chain_id"]
+    length = findings.arrangement.columns["chain_length_mm"]
+    for number, curve in enumerate(findings.arrangement.chains, 1):
+        members = np.flatnonzero(chain_id == number)
+        if not len(members) or len(curve) < 2:
+            continue
+        colour = _label_colour(_commonest(findings.classification.label[members]))
+        points = view.points(curve)
+        cv2.polylines(picture, [points], False, colour, 1, cv2.LINE_AA, _FRACTION_BITS)
+        x, y = points[0] >> _FRACTION_BITS
+        _write(picture, f"track {number}: {length[members[0]]:.0f} mm", (int(x) + 10, int(y) - 10), 0.55, colour)
+
+
+def cluster_hull(findings: Findings, place: int, margin_mm: float = 1.5) -> NDArray[np.float64]:
+    """The convex hull of a cluster's members with a rounded margin, as a closed polygon.
+
+    Parameters
+    ----------
+    findings : Findings
+    place : int
+        Row in the table of clusters, 0-based.
+    margin_mm : float
+
+    Returns
+    -------
+    ndarray of float64, shape (k, 2)
+        (row, col) of stored pixels.
+    """
+    members = np.flatnonzero(
+        findings.arrangement.columns["cluster_id"] == findings.arrangement.clusters["cluster_id"][place]
+    )
+    columns = findings.measurements.columns
+    margin = margin_mm / findings.mammogram.pixel_spacing_mm
+    angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    ring = margin * np.column_stack((np.sin(angle), np.cos(angle)))
+    around = (np.column_stack((columns["row"][members], columns["col"][members]))[:, None] + ring).reshape(-1, 2)
+    hull: NDArray[np.float64] = cv2.convexHull(around.astype(np.float32))[:, 0].astype(np.float64)
+    return hull
+
+
+def cluster_caption(findings: Findings, place: int) -> str:
+    """What a picture says of a cluster, e.g. "cluster 2: 14, grouped, fine pleomorphic"."""
+    clusters = findings.arrangement.clusters
+    number, count = int(clusters["cluster_id"][place]), int(clusters["n_calcifications"][place])
+    morphology = words(str(findings.classification.cluster_morphology[place]))
+    return f"cluster {number}: {count}, {clusters['distribution'][place]}, {morphology}"
+
+
+def _draw_clusters(picture: Canvas, findings: Findings, view: _View) -> None:
+    for place in range(len(findings.arrangement.clusters["cluster_id"])):
+        points = view.points(cluster_hull(findings, place))
+        suspicious = findings.classification.cluster_suspicion[place] == "suspicious"
+        thickness = 2 if suspicious else 1
+        cv2.polylines(picture, [points], True, CLUSTER_COLOUR, thickness, cv2.LINE_AA, _FRACTION_BITS)
+        x, y = points.min(axis=0) >> _FRACTION_BITS
+        _write(picture, cluster_caption(findings, place), (int(x), int(y) - 8), 0.55, CLUSTER_COLOUR)
+
+
+def _commonest(labels: NDArray[np.str_]) -> str:
+    names, counts = np.unique(labels, return_counts=True)
+    return str(names[counts.argmax()])
+
+
+def _write(canvas: Canvas, text: str, origin: tuple[int, int], size: float, colour: Colour) -> None:
+    """Text with a dark halo, moved so that it stays on the canvas; `origin` is its lower left corner."""
+    (width, height), below = cv2.getTextSize(text, _FONT, size, 1)
+    x = max(min(origin[0], canvas.shape[1] - width - 4), 4)
+    y = max(min(origin[1], canvas.shape[0] - below - 2), height + 4)
+    # Shifted copies, not a thicker pen: newer versions of cv2 have wider letters for a thicker pen.
+    for right, down in ((-1, -1), (-1, 1), (1, -1), (1, 1), (2, 0), (-2, 0), (0, 2), (0, -2)):
+        cv2.putText(canvas, text, (x + right, y + down), _FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
+    cv2.putText(canvas, text, (x, y), _FONT, size, colour, 1, cv2.LINE_AA)
+
+
+def _draw_scale_bar(canvas: Canvas, mm_per_pixel: float, corner: tuple[int, int], share: float = 0.25) -> None:
+    """A scale bar of a round length, at most `share` of the canvas wide; `corner` is its left end."""
+    most = share * canvas.shape[1] * mm_per_pixel
+    length_mm = max((mm for mm in (0.5, 1, 2, 5, 10, 20, 50) if mm <= most), default=0.5)
+    x, y = corner
+    right = x + round(length_mm / mm_per_pixel)
+    for colour, thickness in (((0, 0, 0), 6), (_INK, 2)):
+        cv2.line(canvas, (x, y), (right, y), colour, thickness)
+        for end in (x, right):
+            cv2.line(canvas, (end, y - 6), (end, y + 6), colour, thickness)
+    _write(canvas, f"{length_mm:g} mm", (x, y - 12), 0.55, _INK)
+
+
+def _draw_frame(picture: Canvas, view: _View, bounds: Bounds, letter: str) -> None:
+    left, top = view.place(bounds[0], bounds[1])
+    right, bottom = view.place(bounds[2], bounds[3])
+    cv2.rectangle(picture, (left, top), (right, bottom), _INK, 1)
+    _write(picture, letter, (right + 6, top + 16), 0.7, _INK)
+
+
+def _detail_bounds(findings: Findings) -> Iterator[Bounds]:
+    """Squares worth a closer look: clusters, suspicious ones first, then what lies outside them, surest first."""
+    spacing = findings.mammogram.pixel_spacing_mm
+    classification = findings.classification
+    shown = np.zeros(len(findings), np.bool_)
+    found: list[Bounds] = []
+    order = sorted(
+        range(len(findings.arrangement.clusters["cluster_id"])),
+        key=lambda place: (
+            classification.cluster_suspicion[place] != "suspicious",
+            -int(findings.arrangement.clusters["n_calcifications"][place]),
+        ),
+    )
+    cluster_id = findings.arrangement.columns["cluster_id"]
+    for place in order:
+        members = np.flatnonzero(cluster_id == findings.arrangement.clusters["cluster_id"][place])
+        found.append(_square(findings, members, 1.5 / spacing))
+        shown[members] = True
+    columns = findings.measurements.columns
+    row, col = columns["row"], columns["col"]
+    for k in np.lexsort((-columns["score"], classification.suspicion != "suspicious")):
+        if len(found) >= _DETAILS:
+            break
+        if not shown[k]:
+            near = np.hypot(row - row[k], col - col[k]) < 5.0 / spacing
+            found.append(_square(findings, np.flatnonzero(near & ~shown), 1.5 / spacing))
+            shown |= near
+    yield from found[:_DETAILS]
+
+
+def _square(findings: Findings, members: NDArray[np.intp], margin: float) -> Bounds:
+    """The smallest square around calcifications with a margin, moved into the image; at most 30 mm wide."""
+    corner = np.asarray(findings.scene.origin)
+    bounds = findings.regions.bounds[members]
+    low, high = bounds[:, :2].min(axis=0) + corner - margin, bounds[:, 2:].max(axis=0) + corner + margin
+    rows, columns = findings.mammogram.pixels.shape
+    largest = 30.0 / findings.mammogram.pixel_spacing_mm
+    side = round(min(float((high - low).max()), largest, rows, columns))
+    middle = (low + high) / 2
+    top = int(np.clip(round(middle[0] - side / 2), 0, rows - side))
+    left = int(np.clip(round(middle[1] - side / 2), 0, columns - side))
+    return top, left, top + side, left + side
+
+
+def _detail(findings: Findings, display: Display, bounds: Bounds, letter: str) -> Canvas:
+    """A magnified part of the image with its outlines, letter and scale bar."""
+    row_min, col_min, row_max, col_max = bounds
+    view = _View(bounds, _DETAIL_SIDE / (row_max - row_min))
+    grey = display.grey_of_detail(findings.mammogram.pixels[row_min:row_max, col_min:col_max])
+    way = cv2.INTER_CUBIC if view.scale > 1 else cv2.INTER_AREA
+    canvas = np.ascontiguousarray(
+        cv2.cvtColor(cv2.resize(grey, (_DETAIL_SIDE, _DETAIL_SIDE), interpolation=way), cv2.COLOR_GRAY2RGB)
+    )
+    boxes = findings.regions.bounds + np.tile(findings.scene.origin, 2)
+    inside = (boxes[:, 2] > row_min) & (boxes[:, 0] < row_max) & (boxes[:, 3] > col_min) & (boxes[:, 1] < col_max)
+    _draw_outlines(canvas, findings, view, _OUTLINE_DISTANCE, np.flatnonzero(inside).tolist())
+    cv2.rectangle(canvas, (0, 0), (_DETAIL_SIDE - 1, _DETAIL_SIDE - 1), _INK, 1)
+    _write(canvas, letter, (8, 24), 0.7, _INK)
+    _draw_scale_bar(canvas, findings.mammogram.pixel_spacing_mm / view.scale, (12, _DETAIL_SIDE - 14))
+    return canvas
+
+
+def _panel(findings: Findings, display: Display, details: Sequence[Bounds], height: int) -> Canvas:
+    """Legend with counts, and the details two by two, as many as the height has room for."""
+    image = findings.mammogram
+    lines = [
+        " ".join(word for word in (image.laterality, image.view, *image.view_modifiers) if word) or "view not stated",
+        f"pixel {image.pixel_spacing_mm:.4g} mm; calcifications {len(findings)}; "
+        f"clusters {len(findings.arrangement.clusters['cluster_id'])}",
+    ]
+    labels, counts = np.unique(findings.classification.label, return_counts=True)
+    legend_height = 40 + 30 * len(lines) + 32 * len(labels) + 34
+    detail_rows = (len(details) + 1) // 2
+    needed = legend_height + detail_rows * (_DETAIL_SIDE + _DETAIL_GAP)
+    panel = np.empty((max(height, needed), PANEL_WIDTH, 3), np.uint8)
+    panel[:] = _SHADE
+    y = 40
+    for i, line in enumerate(lines):
+        _write(panel, line, (_DETAIL_GAP, y), 0.65 if i == 0 else 0.55, _INK)
+        y += 30
+    for label, count in sorted(
+        zip(labels.tolist(), counts.tolist(), strict=True), key=lambda pair: list(LABEL_COLOURS).index(pair[0])
+    ):
+        suspicious = (
+            findings.classification.suspicion[findings.classification.label == label] == "suspicious"
+        ).any()
+        cv2.circle(panel, (_DETAIL_GAP + 10, y - 6), 9, _label_colour(label), 3 if suspicious else 1, cv2.LINE_AA)
+        _write(panel, f"{words(label)}  {count}", (_DETAIL_GAP + 34, y), 0.6, _INK)
+        y += 32
+    _write(panel, NOTICE, (_DETAIL_GAP, y), 0.5, NIPPLE_COLOUR)
+    y += 34
+    for i, bounds in enumerate(details):
+        top = y + (i // 2) * (_DETAIL_SIDE + _DETAIL_GAP)
+        left = _DETAIL_GAP + (i % 2) * (_DETAIL_SIDE + _DETAIL_GAP)
+        panel[top : top + _DETAIL_SIDE, left : left + _DETAIL_SIDE] = _detail(
+            findings, display, bounds, "ABCDEFGH"[i]
+        )
+    return panel
