@@ -98,15 +98,16 @@ def _ordered_path(points: Points, reach_mm: float) -> Points:
     pairs = cKDTree(points).query_pairs(reach_mm, output_type="ndarray")
     squared = ((points[pairs[:, 0]] - points[pairs[:, 1]]) ** 2).sum(axis=1) + 1e-6
     graph: Any = coo_array((squared, (pairs[:, 0], pairs[:, 1])), shape=(len(points), len(points))).tocsr()
-    reach = dijkstra(graph, directed=False, indices=0)
-    reach[np.isinf(reach)] = -1.0
-    start = int(reach.argmax())
-    reach, before = dijkstra(graph, directed=False, indices=start, return_predecessors=True)
-    reach[np.isinf(reach)] = -1.0
-    path = [int(reach.argmax())]
+    start = _farthest(dijkstra(graph, directed=False, indices=np.zeros(1, np.int64))[0])
+    from_start, before = dijkstra(graph, directed=False, indices=np.array([start]), return_predecessors=True)
+    path = [_farthest(from_start[0])]
     while path[-1] != start:
-        path.append(int(before[path[-1]]))
+        path.append(int(before[0, path[-1]]))
     return points[path[::-1]]
+
+
+def _farthest(distance: NDArray[np.float64]) -> int:
+    return int(np.where(np.isinf(distance), -1.0, distance).argmax())
 
 
 def _resampled(line: Points) -> Points:
