@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
+from mammocalc_kernels.streams import read, span, write
 
 # Smallest standard deviation on the coarse grid, px of that grid, that keeps the error of `large_gaussian` in
 # bounds.
@@ -219,128 +220,153 @@ def _check_plane(plane: NDArray[np.generic], dtypes: tuple[type[np.generic], ...
 
 
 @kernel
-def _scale(out, centre, w0):  # type: ignore[no-untyped-def]
-    """``out = w0 * centre``, float32 rows."""
-    for c in range(out.size):
-        out[c] = w0 * centre[c]
+def _row(flat, columns, rows, r):  # type: ignore[no-untyped-def]
+    """Row `r` of a plane given flat; rows outside are the border's."""
+    return span(flat, min(max(r, 0), rows - 1) * columns, columns)
 
 
 @kernel
-def _add_pair(out, a1, b1, w1):  # type: ignore[no-untyped-def]
-    """``out += w1 * (a1 + b1)``, float32 rows."""
-    for c in range(out.size):
-        out[c] += w1 * (a1[c] + b1[c])
+def _add_four_rows(y0, y1, y2, y3, x0, x1, x2, x3, weights, first):  # type: ignore[no-untyped-def]
+    """Add four rows x to four sums y: ``y_j += weights[first + 3 + i - j] * x_i``, i ascending."""
+    w0 = weights[first]
+    w1 = weights[first + 1]
+    w2 = weights[first + 2]
+    w3 = weights[first + 3]
+    w4 = weights[first + 4]
+    w5 = weights[first + 5]
+    w6 = weights[first + 6]
+    for c in range(y0.size):
+        x = read(x0, c)
+        s0 = y0[c] + w3 * x
+        s1 = y1[c] + w2 * x
+        s2 = y2[c] + w1 * x
+        s3 = y3[c] + w0 * x
+        x = read(x1, c)
+        s0 += w4 * x
+        s1 += w3 * x
+        s2 += w2 * x
+        s3 += w1 * x
+        x = read(x2, c)
+        s0 += w5 * x
+        s1 += w4 * x
+        s2 += w3 * x
+        s3 += w2 * x
+        x = read(x3, c)
+        write(y0, c, s0 + w6 * x)
+        write(y1, c, s1 + w5 * x)
+        write(y2, c, s2 + w4 * x)
+        write(y3, c, s3 + w3 * x)
 
 
 @kernel
-def _add_two_pairs(out, a1, b1, a2, b2, w1, w2):  # type: ignore[no-untyped-def]
-    for c in range(out.size):
-        out[c] += w1 * (a1[c] + b1[c]) + w2 * (a2[c] + b2[c])
-
-
-@kernel
-def _add_four_pairs(out, a1, b1, a2, b2, a3, b3, a4, b4, w1, w2, w3, w4):  # type: ignore[no-untyped-def]
-    # Straight-line code: as many streams as LLVM still vectorises behind a run-time overlap check.
-    for c in range(out.size):
-        out[c] += (w1 * (a1[c] + b1[c]) + w2 * (a2[c] + b2[c])) + (
-            w3 * (a3[c] + b3[c]) + w4 * (a4[c] + b4[c])
-        )
-
-
-@kernel
-def _filter_column(plane, out, taps, r):  # type: ignore[no-untyped-def]
-    """Row `r` of the plane filtered along the columns, borders replicated."""
-    radius = taps.size - 1
-    last = plane.shape[0] - 1
-    _scale(out, plane[r], taps[0])
-    k = 1
-    while k + 3 <= radius:
-        _add_four_pairs(
-            out,
-            plane[max(r - k, 0)],
-            plane[min(r + k, last)],
-            plane[max(r - k - 1, 0)],
-            plane[min(r + k + 1, last)],
-            plane[max(r - k - 2, 0)],
-            plane[min(r + k + 2, last)],
-            plane[max(r - k - 3, 0)],
-            plane[min(r + k + 3, last)],
-            taps[k],
-            taps[k + 1],
-            taps[k + 2],
-            taps[k + 3],
-        )
-        k += 4
-    if k + 1 <= radius:
-        _add_two_pairs(
-            out,
-            plane[max(r - k, 0)],
-            plane[min(r + k, last)],
-            plane[max(r - k - 1, 0)],
-            plane[min(r + k + 1, last)],
-            taps[k],
-            taps[k + 1],
-        )
-        k += 2
-    if k <= radius:
-        _add_pair(out, plane[max(r - k, 0)], plane[min(r + k, last)], taps[k])
-
-
-@kernel
-def _filter_line(line, out, taps):  # type: ignore[no-untyped-def]
-    """`line` holds ``out.size`` samples and `radius` more on either side."""
-    radius = taps.size - 1
+def _start_line(out, line, centre, taps, pairs):  # type: ignore[no-untyped-def]
+    """Centre tap and the first 1 to 4 `pairs` of taps along a line; out[0] belongs to ``line[centre]``."""
     n = out.size
-    _scale(out, line[radius : radius + n], taps[0])
-    k = 1
-    while k + 3 <= radius:
-        low = radius - k
-        high = radius + k
-        _add_four_pairs(
-            out,
-            line[low : low + n],
-            line[high : high + n],
-            line[low - 1 : low - 1 + n],
-            line[high + 1 : high + 1 + n],
-            line[low - 2 : low - 2 + n],
-            line[high + 2 : high + 2 + n],
-            line[low - 3 : low - 3 + n],
-            line[high + 3 : high + 3 + n],
-            taps[k],
-            taps[k + 1],
-            taps[k + 2],
-            taps[k + 3],
-        )
-        k += 4
-    if k + 1 <= radius:
-        low = radius - k
-        high = radius + k
-        _add_two_pairs(
-            out,
-            line[low : low + n],
-            line[high : high + n],
-            line[low - 1 : low - 1 + n],
-            line[high + 1 : high + 1 + n],
-            taps[k],
-            taps[k + 1],
-        )
-        k += 2
-    if k <= radius:
-        _add_pair(out, line[radius - k : radius - k + n], line[radius + k : radius + k + n], taps[k])
+    w0 = taps[0]
+    w1 = taps[1]
+    middle = span(line, centre, n)
+    a1 = span(line, centre - 1, n)
+    b1 = span(line, centre + 1, n)
+    if pairs == 1:
+        for c in range(n):
+            write(out, c, w0 * read(middle, c) + w1 * (read(a1, c) + read(b1, c)))
+        return
+    w2 = taps[2]
+    a2 = span(line, centre - 2, n)
+    b2 = span(line, centre + 2, n)
+    if pairs == 2:
+        for c in range(n):
+            s = w0 * read(middle, c) + w1 * (read(a1, c) + read(b1, c))
+            write(out, c, s + w2 * (read(a2, c) + read(b2, c)))
+        return
+    w3 = taps[3]
+    a3 = span(line, centre - 3, n)
+    b3 = span(line, centre + 3, n)
+    if pairs == 3:
+        for c in range(n):
+            s = w0 * read(middle, c) + w1 * (read(a1, c) + read(b1, c))
+            s += w2 * (read(a2, c) + read(b2, c))
+            write(out, c, s + w3 * (read(a3, c) + read(b3, c)))
+        return
+    w4 = taps[4]
+    a4 = span(line, centre - 4, n)
+    b4 = span(line, centre + 4, n)
+    for c in range(n):
+        s = w0 * read(middle, c) + w1 * (read(a1, c) + read(b1, c))
+        s += w2 * (read(a2, c) + read(b2, c))
+        s += w3 * (read(a3, c) + read(b3, c))
+        write(out, c, s + w4 * (read(a4, c) + read(b4, c)))
+
+
+@kernel
+def _add_four_pairs(out, line, centre, taps, k):  # type: ignore[no-untyped-def]
+    """Pairs k to k + 3 of taps along a line."""
+    n = out.size
+    w1 = taps[k]
+    w2 = taps[k + 1]
+    w3 = taps[k + 2]
+    w4 = taps[k + 3]
+    a1 = span(line, centre - k, n)
+    b1 = span(line, centre + k, n)
+    a2 = span(line, centre - k - 1, n)
+    b2 = span(line, centre + k + 1, n)
+    a3 = span(line, centre - k - 2, n)
+    b3 = span(line, centre + k + 2, n)
+    a4 = span(line, centre - k - 3, n)
+    b4 = span(line, centre + k + 3, n)
+    for c in range(n):
+        s = out[c] + w1 * (read(a1, c) + read(b1, c))
+        s += w2 * (read(a2, c) + read(b2, c))
+        s += w3 * (read(a3, c) + read(b3, c))
+        write(out, c, s + w4 * (read(a4, c) + read(b4, c)))
 
 
 @kernel
 def _filter_rows(plane, out, taps, first, end):  # type: ignore[no-untyped-def]
-    """Rows ``first .. end - 1`` of the result: down the columns into one padded line, then along it."""
-    columns = plane.shape[1]
+    """Rows ``first .. end - 1`` of the result, four at a time: down the columns into padded lines, then along them.
+
+    Four rows of the result share the rows they need, which come from a cache too slow for fetching each anew. Every
+    sum runs in the order of the taps, whatever the row's place among the four.
+    """
+    rows, columns = plane.shape
     radius = taps.size - 1
-    line = np.empty(columns + 2 * radius, np.float32)
-    for r in range(first, end):
-        _filter_column(plane, line[radius : radius + columns], taps, r)
-        for c in range(radius):
-            line[c] = line[radius]
-            line[radius + columns + c] = line[radius + columns - 1]
-        _filter_line(line, out[r], taps)
+    flat = plane.reshape(plane.size)
+    flat_out = out.reshape(out.size)
+    inputs = -(-(2 * radius + 4) // 4) * 4
+    # Taps with zeros around, so that each of the four rows may pass over the inputs of the other three.
+    weights = np.zeros(inputs + 3, np.float32)
+    for k in range(-radius, radius + 1):
+        weights[3 + radius + k] = taps[abs(k)]
+    # Lines start on a cache line, for the stores' sake.
+    margin = -(-radius // 16) * 16
+    width = columns + 2 * margin
+    lines = np.empty(4 * width, np.float32)
+    y0 = span(lines, margin, columns)
+    y1 = span(lines, margin + width, columns)
+    y2 = span(lines, margin + 2 * width, columns)
+    y3 = span(lines, margin + 3 * width, columns)
+    for r in range(first, end, 4):
+        lines[:] = 0
+        for i in range(0, inputs, 4):
+            top = r - radius + i
+            x0 = _row(flat, columns, rows, top)
+            x1 = _row(flat, columns, rows, top + 1)
+            x2 = _row(flat, columns, rows, top + 2)
+            x3 = _row(flat, columns, rows, top + 3)
+            _add_four_rows(y0, y1, y2, y3, x0, x1, x2, x3, weights, i)
+        for j in range(min(4, end - r)):
+            centre = j * width + margin
+            for k in range(1, radius + 1):
+                lines[centre - k] = lines[centre]
+                lines[centre + columns - 1 + k] = lines[centre + columns - 1]
+            target = span(flat_out, (r + j) * columns, columns)
+            if radius == 0:
+                target[:] = span(lines, centre, columns)
+                continue
+            started = (radius - 1) % 4 + 1
+            _start_line(target, lines, centre, taps, started)
+            for k in range(started + 1, radius, 4):
+                _add_four_pairs(target, lines, centre, taps, k)
 
 
 @kernel
