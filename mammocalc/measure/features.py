@@ -27,22 +27,34 @@ FEATURES: Mapping[str, Feature] = {
     "length_mm": Feature("mm", "length along the (curved) long axis, corrected for blur"),
     "width_mm": Feature("mm", "calibre: median width across the long axis, corrected for blur"),
     "width_max_mm": Feature("mm", "largest calibre along the long axis, corrected for blur"),
-    "width_variation": Feature("", "coefficient of variation of the calibre along the middle 80 % of the axis"),
+    "width_variation": Feature(
+        "", "coefficient of variation of the calibre along the middle 80 % of the axis"
+    ),
     "taper": Feature("", "calibre near the ends over calibre in the middle; below 1 is a tapered cigar"),
     "elongation": Feature("", "length_mm over width_mm"),
     "straightness": Feature("", "chord over arc of the long axis; 1 is straight"),
     "branches": Feature("", "branch points of the skeleton"),
-    "orientation_deg": Feature("deg", "long axis against the +column axis, counter-clockwise as displayed, -90 to 90"),
-    "nipple_angle_deg": Feature("deg", "angle between long axis and the line to the nipple, 0 to 90; NaN without a nipple"),
+    "orientation_deg": Feature(
+        "deg", "long axis against the +column axis, counter-clockwise as displayed, -90 to 90"
+    ),
+    "nipple_angle_deg": Feature(
+        "deg", "angle between long axis and line to the nipple, 0 to 90; NaN without nipple"
+    ),
     "nipple_distance_mm": Feature("mm", "distance of the centroid to the nipple; NaN without a nipple"),
     "skin_distance_mm": Feature("mm", "distance of the centroid to the skin line"),
     "in_pectoral": Feature("", "1 where the centroid lies on the pectoral muscle, else 0"),
     "solidity": Feature("", "area over area of the convex hull, holes filled"),
     "circularity": Feature("", "4 pi area over perimeter squared, holes filled; 1 is a disc"),
     "roughness": Feature("", "outline length over that of the smoothed outline, minus 1; 0 is smooth"),
-    "lucency": Feature("", "1 minus centre contrast over rim contrast after de-blurring; 0 is solid, 1 fully lucent"),
-    "ring_closure": Feature("", "fraction of directions from the centre in which a rim stands above the centre"),
-    "wall_thickness_mm": Feature("mm", "median thickness of the rim's wall; NaN where there is no lucent centre"),
+    "lucency": Feature(
+        "", "1 minus centre contrast over rim contrast after de-blurring; 0 is solid, 1 fully lucent"
+    ),
+    "ring_closure": Feature(
+        "", "fraction of directions from the centre in which a rim stands above the centre"
+    ),
+    "wall_thickness_mm": Feature(
+        "mm", "median thickness of the rim's wall; NaN where there is no lucent centre"
+    ),
     "contrast": Feature("", "peak density above the local background, in units of density"),
     "cnr": Feature("", "peak contrast over local noise and texture"),
     "edge_width_mm": Feature("mm", "contrast over the mean steepest gradient along the outline"),

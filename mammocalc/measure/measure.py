@@ -1,0 +1,186 @@
+"""From candidate regions to one row of features each, in millimetres."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from mammocalc_kernels import shape
+from mammocalc_kernels.blurred_profiles import tabulate_profiles
+from mammocalc_kernels.compile import run_bands
+from numpy.typing import NDArray
+
+from mammocalc.measure.measurements import Measurements
+from mammocalc.measure.parameters import MeasureParameters
+from mammocalc.prepare.scene import Anatomy, Scene
+from mammocalc.segment.regions import Regions
+
+# A square pixel averages over its own area: the variance of that, in pixels squared.
+_APERTURE_VARIANCE = 1.0 / 12.0
+_USUAL_BLUR_PX = 0.7
+_FEWEST_PER_THREAD = 32
+
+
+def measure(
+    scene: Scene, regions: Regions, parameters: MeasureParameters | None = None, threads: int = 1
+) -> Measurements:
+    """Measure every candidate on the grey values of the scene.
+
+    Parameters
+    ----------
+    scene : Scene
+        Plane of unit noise, bright = dense.
+    regions : Regions
+        Candidates as runs of plane pixels; their outlines need to be right to a pixel or two only.
+    parameters : MeasureParameters, optional
+    threads : int, optional
+        Results are the same, bit for bit, for any number.
+
+    Returns
+    -------
+    Measurements
+        One row a candidate, in the order of `regions`; positions are (row, col) of the stored pixel matrix, 0-based,
+        lengths mm. What the pixels cannot tell is NaN.
+    """
+    parameters = MeasureParameters() if parameters is None else parameters
+    pitch = scene.pixel_spacing_mm
+    taken = _taken(regions)
+    blur = parameters.detector_blur_mm if parameters.detector_blur_mm > 0 else _USUAL_BLUR_PX * pitch
+    raw = _measure_pixels(scene, regions, taken, blur, parameters, threads)
+    return Measurements(_columns(scene, regions, raw), blur)
+
+
+@cache
+def _table() -> NDArray[np.float64]:
+    return tabulate_profiles()
+
+
+def _taken(regions: Regions) -> NDArray[np.uint8]:
+    """1 for every plane pixel of a region."""
+    taken = np.zeros(regions.shape, np.uint8)
+    shape.paint_runs(regions.run_row, regions.run_start, regions.run_stop, taken)
+    return taken
+
+
+def _measure_pixels(
+    scene: Scene,
+    regions: Regions,
+    taken: NDArray[np.uint8],
+    blur_mm: float,
+    parameters: MeasureParameters,
+    threads: int,
+) -> dict[str, NDArray[np.float64]]:
+    """The kernel's columns, in pixels."""
+    pitch = scene.pixel_spacing_mm
+    sigma = float(np.sqrt((blur_mm / pitch) ** 2 + _APERTURE_VARIANCE))
+    out = np.empty((len(regions), len(shape.COLUMNS)))
+    table = _table()
+
+    def band(first: int, end: int) -> None:
+        shape.measure_candidates(
+            scene.plane,
+            taken,
+            regions.offsets,
+            regions.run_row,
+            regions.run_start,
+            regions.run_stop,
+            regions.bounds,
+            table,
+            sigma,
+            max(parameters.background_gap_mm / pitch, 2.0),
+            max(parameters.background_ring_mm / pitch, 3.0),
+            parameters.largest_mm / pitch,
+            first,
+            end,
+            out,
+        )
+
+    if len(regions):
+        run_bands(band, len(regions), threads, _FEWEST_PER_THREAD)
+    return {name: out[:, k] for k, name in enumerate(shape.COLUMNS)}
+
+
+def _columns(scene: Scene, regions: Regions, raw: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
+    """Every feature of the catalogue from the kernel's columns: pixels to mm, plane values to density, anatomy."""
+    pitch = scene.pixel_spacing_mm
+    row, col = raw["row"] + scene.origin[0], raw["col"] + scene.origin[1]
+    bounds = regions.bounds.astype(np.int64) + np.tile(np.asarray(scene.origin, np.int64), 2)
+    orientation = _fold_degrees(np.degrees(raw["orientation"]))
+    nipple_angle, nipple_distance = _towards_nipple(scene.anatomy, row, col, orientation)
+    skin_distance, in_pectoral = _anatomy_at(scene.anatomy, row, col)
+    density = np.interp(raw["background"] + raw["peak"], scene.density_plane, scene.density)
+    density_around = np.interp(raw["background"], scene.density_plane, scene.density)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        elongation = np.maximum(raw["length"] / raw["width"], 1.0)
+        cnr = raw["peak"] / raw["noise"]
+    return {
+        "row": row,
+        "col": col,
+        "row_min": bounds[:, 0],
+        "col_min": bounds[:, 1],
+        "row_max": bounds[:, 2],
+        "col_max": bounds[:, 3],
+        "area_mm2": raw["area"] * pitch**2,
+        "filled_area_mm2": raw["filled_area"] * pitch**2,
+        "diameter_mm": raw["diameter"] * pitch,
+        "length_mm": raw["length"] * pitch,
+        "width_mm": raw["width"] * pitch,
+        "width_max_mm": raw["width_max"] * pitch,
+        "width_variation": raw["width_variation"],
+        "taper": raw["taper"],
+        "elongation": elongation,
+        "straightness": raw["straightness"],
+        "branches": raw["branches"],
+        "orientation_deg": orientation,
+        "nipple_angle_deg": nipple_angle,
+        "nipple_distance_mm": nipple_distance * pitch,
+        "skin_distance_mm": skin_distance,
+        "in_pectoral": in_pectoral,
+        "solidity": raw["solidity"],
+        "circularity": raw["circularity"],
+        "roughness": raw["roughness"],
+        "lucency": raw["lucency"],
+        "ring_closure": raw["ring_closure"],
+        "wall_thickness_mm": raw["wall_thickness"] * pitch,
+        "contrast": density - density_around,
+        "cnr": cnr,
+        "edge_width_mm": raw["edge_width"] * pitch,
+        "heterogeneity": raw["heterogeneity"],
+        "score": regions.score.astype(np.float64),
+    }
+
+
+def _fold_degrees(angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angle of an undirected line in (-90, 90]."""
+    return 90.0 - np.mod(90.0 - angle, 180.0)
+
+
+def _towards_nipple(
+    anatomy: Anatomy, row: NDArray[np.float64], col: NDArray[np.float64], orientation: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Angle between the long axis and the line to the nipple (deg, 0 to 90) and the distance to it (px); or NaN."""
+    if anatomy.nipple is None:
+        return np.full(row.shape, np.nan), np.full(row.shape, np.nan)
+    up, right = row - anatomy.nipple[0], anatomy.nipple[1] - col
+    line = np.degrees(np.arctan2(up, right))
+    return np.abs(_fold_degrees(orientation - line)), np.hypot(up, right)
+
+
+def _anatomy_at(
+    anatomy: Anatomy, row: NDArray[np.float64], col: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Distance to the skin line (mm, bilinear between cell centres) and 1 on the pectoral muscle, else 0."""
+    grid = anatomy.skin_distance_mm
+    rows, columns = grid.shape
+    y = np.clip((row + 0.5) / anatomy.step - 0.5, 0.0, rows - 1.0)
+    x = np.clip((col + 0.5) / anatomy.step - 0.5, 0.0, columns - 1.0)
+    i, j = np.minimum(y.astype(np.intp), max(rows - 2, 0)), np.minimum(x.astype(np.intp), max(columns - 2, 0))
+    below, beside = np.minimum(i + 1, rows - 1), np.minimum(j + 1, columns - 1)
+    v, u = y - i, x - j
+    distance = (1 - v) * ((1 - u) * grid[i, j] + u * grid[i, beside]) + v * (
+        (1 - u) * grid[below, j] + u * grid[below, beside]
+    )
+    cell_row = np.clip(((row + 0.5) / anatomy.step).astype(np.intp), 0, rows - 1)
+    cell_col = np.clip(((col + 0.5) / anatomy.step).astype(np.intp), 0, columns - 1)
+    return distance.astype(np.float64), anatomy.pectoral[cell_row, cell_col].astype(np.float64)
