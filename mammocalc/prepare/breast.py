@@ -31,6 +31,11 @@ SEARCH_MM = 1.5
 LEVELS = 24
 # Part of the best contour's score with which a lower level is still preferred.
 NEARLY_BEST = 0.8
+# Air is at most this steep, against the breast, and at most this uneven, against the contrast between the two.
+AIR_GRADIENT = 0.3
+AIR_UNREST = 0.045
+# Least ratio of deviation in one octave of scales to the octave below in tissue; noise has 0.5.
+TISSUE_OCTAVE = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,13 +132,13 @@ def _without_strips(mask: NDArray[np.uint8], disk: NDArray[np.uint8]) -> NDArray
 
 def _steepest_level_set(
     level: NDArray[np.float32], disk: NDArray[np.uint8]
-) -> tuple[float, NDArray[np.uint8], float]:
-    """Threshold, mask and contour gradient (per cell) of the candidate with the steepest contour."""
+) -> tuple[float, NDArray[np.uint8]]:
+    """Threshold and mask of the candidate with the steepest contour."""
     import cv2
 
     steepness = cv2.magnitude(cv2.Sobel(level, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(level, cv2.CV_32F, 0, 1) / 8)
     low, high = np.percentile(level, [1, 95])
-    candidates: list[tuple[float, float, NDArray[np.uint8], float]] = []
+    candidates: list[tuple[float, float, NDArray[np.uint8]]] = []
     cross = np.ones((3, 3), np.uint8)
     for part in np.linspace(0.02, 0.8, LEVELS):
         threshold = float(low + (high - low) * part)
@@ -144,12 +149,41 @@ def _steepest_level_set(
             continue
         # A low quantile: the edge must be steep nearly everywhere, a stretch through fog costs the win.
         gradient = float(np.percentile(steepness[contour], 25))
-        candidates.append((gradient * length**0.5, threshold, mask, gradient))
+        candidates.append((gradient * length**0.5, threshold, mask))
     if not candidates:
-        return float(low), np.zeros(level.shape, np.uint8), 0.0
+        return float(low), np.zeros(level.shape, np.uint8)
     best = max(score for score, *_ in candidates)
     # The skin is faint: of contours about as good, the outermost.
-    return next(found[1:] for found in candidates if found[0] >= NEARLY_BEST * best)
+    return next((threshold, mask) for score, threshold, mask in candidates if score >= NEARLY_BEST * best)
+
+
+def _is_background(density: NDArray[np.float32], mask: NDArray[np.uint8]) -> bool:
+    """Whether what lies outside the mask is even and smooth as air, not fat of a breast that fills the image."""
+    import cv2
+
+    rim = _disk(3)
+    outside = cv2.dilate(mask, rim) == 0
+    inside = cv2.erode(mask, rim, borderType=cv2.BORDER_REPLICATE) > 0
+    if outside.mean() < 0.02 or not inside.any():
+        return False
+    steepness = cv2.magnitude(cv2.Sobel(density, cv2.CV_32F, 1, 0), cv2.Sobel(density, cv2.CV_32F, 0, 1))
+    air = float(np.median(density[outside]))
+    contrast = float(np.median(density[inside])) - air
+    unrest = 1.4826 * float(np.median(np.abs(density[outside] - air)))
+    smooth = np.median(steepness[outside]) <= AIR_GRADIENT * np.median(steepness[inside])
+    return bool(smooth) and unrest < AIR_UNREST * contrast
+
+
+def _is_tissue(density: NDArray[np.float32]) -> bool:
+    """Whether there is structure besides noise: a coarser band of scales as strong as a finer one.
+
+    Noise without correlation over a cell loses half its deviation from one octave of scales to the next; tissue, whose
+    power falls with about the third power of frequency, gains.
+    """
+    import cv2
+
+    fine, middle, coarse = (cv2.GaussianBlur(density, (0, 0), sigma) for sigma in (0.7, 1.4, 2.8))
+    return float(np.median(np.abs(middle - coarse))) > TISSUE_OCTAVE * float(np.median(np.abs(fine - middle)))
 
 
 def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameters | None = None) -> Breast:
@@ -188,11 +222,15 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
         raise NoBreastFound("no breast found: nothing in the image stands out from its background")
     level = np.log(np.maximum(small - low, 0) / (high - low) + LOGARITHM_FOOT).astype(np.float32)
     radius = parameters.outline_smoothing_mm / (factor * cells.size_mm)
-    threshold, coarse_mask, _ = _steepest_level_set(level, _disk(radius))
-    core = cv2.resize(coarse_mask, exposed.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    mask = _drawn_at_skin(
-        exposed, core, low + (high - low) * (np.exp(threshold) - LOGARITHM_FOOT), cells, parameters
-    )
+    threshold, coarse_mask = _steepest_level_set(level, _disk(radius))
+    if _is_background(small, coarse_mask):
+        core = cv2.resize(coarse_mask, exposed.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        cut = float(low + (high - low) * (np.exp(threshold) - LOGARITHM_FOOT))
+        mask = _drawn_at_skin(exposed, core, cut, cells, parameters)
+    elif _is_tissue(exposed):
+        mask = usable.astype(np.uint8)
+    else:
+        raise NoBreastFound("no breast found: the image holds no more structure than its noise")
 
     whole = np.zeros(cells.density.shape, np.bool_)
     whole[row_min:row_max, col_min:col_max] = mask > 0
