@@ -58,6 +58,9 @@ EVIDENCE = {
     "elongation": "ratio of the axes of the ellipse of equal second moments",
     "fill": "mean over peak contrast",
     "background_slope": "slope of the fitted background over half the contrast, per diameter",
+    "isolation": "share of the peak contrast that is left against the two brightest of eight directions around it",
+    "one_sided": "difference between opposite sides of the surroundings over the peak contrast",
+    "edge_width_px": "the same edge width in pixels: what is sharper than any detector is a defect or dust",
     "skin_distance_mm": "distance to the skin line, mm",
     "row": "centroid, plane row",
     "col": "centroid, plane column",
@@ -83,7 +86,7 @@ def outlined_objects(
     Objects
         In order of component, then first pixel.
     """
-    from mammocalc_kernels.delineation import delineate
+    from mammocalc_kernels.delineation import delineate, sector_levels
 
     plane, pitch = scene.plane, scene.pixel_spacing_mm
     width = plane.shape[1]
@@ -109,8 +112,10 @@ def outlined_objects(
     order = np.lexsort((-contrast, pixel))
     order = order[np.append(True, np.diff(pixel[order]) != 0)[: len(order)]]
     order = order[np.lexsort((pixel[order], region[order]))]
-    pixel, region, contrast = pixel[order], region[order], contrast[order]
-    n = len(peak)
+    pixel, contrast = pixel[order], contrast[order]
+    kept, region = np.unique(region[order], return_inverse=True)
+    peak, surroundings = peak[kept], surroundings[kept]
+    n = len(kept)
     area = np.bincount(region, minlength=n).astype(np.float64)
     start = np.concatenate(([0], np.cumsum(area))).astype(np.int64)
 
@@ -133,6 +138,9 @@ def outlined_objects(
     response /= level_at(components, centre_row.astype(np.int64), centre_col.astype(np.int64))
 
     gradient = _outline_gradient(plane, pixel, region, n)
+    sectors = sector_levels(plane, pixel, start, gap=2, ring=max(3, round(ring_mm / pitch)), threads=threads)
+    level = _mean_level(plane, pixel, region, n)
+    isolation, one_sided = _isolation(sectors, level, peak.astype(np.float64))
     deviation, slope = surroundings[:, 0].astype(np.float64), surroundings[:, 1].astype(np.float64)
     diameter = np.sqrt(4 * area / np.pi)
     peak = peak.astype(np.float64)
@@ -151,6 +159,9 @@ def outlined_objects(
             "elongation": elongation,
             "fill": mean(contrast.astype(np.float64)) / np.maximum(peak, 1e-6),
             "background_slope": slope * diameter / (0.5 * np.maximum(peak, 1e-6)),
+            "isolation": isolation,
+            "one_sided": one_sided,
+            "edge_width_px": peak / np.maximum(gradient, 1e-6),
             "skin_distance_mm": scene.anatomy.skin_distance_mm[cell_row, cell_col].astype(np.float64),
             "row": centre_row,
             "col": centre_col,
@@ -178,6 +189,31 @@ def _outline_gradient(
     by_col = (2 * (flat[at + 1] - flat[at - 1]) + corners[0] - corners[1]) / 8
     magnitude = np.where(inner, 0.0, np.hypot(by_row, by_col))
     return np.asarray(np.bincount(region, magnitude, n) / np.maximum(np.bincount(region, ~inner, n), 1.0))
+
+
+def _mean_level(
+    plane: NDArray[np.float32], pixel: NDArray[np.int64], region: NDArray[np.int64], n: int
+) -> NDArray[np.float64]:
+    """Mean grey level of each object, over its pixels."""
+    return np.asarray(np.bincount(region, plane.ravel()[pixel], n) / np.bincount(region, minlength=n))
+
+
+def _isolation(
+    sectors: NDArray[np.float32], level: NDArray[np.float64], peak: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How much of the contrast is left against the brightest directions, and how one-sided the surroundings are.
+
+    Directions outside the plane count as the mean of the others.
+    """
+    around = sectors.astype(np.float64)
+    missing = np.isnan(around)
+    known = np.where(missing, 0.0, around).sum(axis=1) / np.maximum((~missing).sum(axis=1), 1)
+    around = np.where(missing, known[:, None], around)
+    brightest = np.sort(around, axis=1)[:, -2:].mean(axis=1)
+    mean = around.mean(axis=1)
+    contrast = np.maximum(level - mean, 1e-3)
+    opposite = np.abs(around[:, :4] - around[:, 4:]).max(axis=1)
+    return np.clip((level - brightest) / contrast, -1.0, 1.0), opposite / np.maximum(peak, 1e-6)
 
 
 def lumps_over_specks(

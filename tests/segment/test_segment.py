@@ -207,5 +207,5 @@ def test_built_in_table_names_known_evidence_with_ascending_points():
 
 
 def test_parameters_out_of_bounds_are_named():
-    with pytest.raises(InvalidParameter, match="seed_response: 0.1 is outside 1.0 to 50.0"):
+    with pytest.raises(InvalidParameter, match=r"seed_response: 0\.1 is outside 1\.0 to 50\.0"):
         SegmentParameters(seed_response=0.1)
