@@ -50,6 +50,7 @@ class TransferSyntax:
     implicit: bool = False
     little_endian: bool = True
     deflated: bool = False
+    lossy: bool = False
 
 
 def _check_declared(
@@ -102,10 +103,11 @@ def _jpeg_2000(data: bytes, form: FrameFormat, threads: int) -> NDArray[Any]:
 
 
 def _htj2k(data: bytes, form: FrameFormat, threads: int) -> NDArray[Any]:
-    from imagecodecs import htj2k_decode
+    # Through OpenJPEG: the faster OpenJPH hands out zeros for what it fails to decode, without an error.
+    from imagecodecs import jpeg2k_decode
 
     _check_declared(data, form, jpeg2000_codestream(data), _JPEG_2000, "High-Throughput JPEG 2000")
-    return htj2k_decode(data)
+    return jpeg2k_decode(data, numthreads=threads)
 
 
 def _rle(data: bytes, form: FrameFormat, threads: int) -> NDArray[Any]:
@@ -128,17 +130,17 @@ TRANSFER_SYNTAXES = {
     "1.2.840.10008.1.2.1": TransferSyntax("Explicit VR Little Endian"),
     "1.2.840.10008.1.2.1.99": TransferSyntax("Deflated Explicit VR Little Endian", deflated=True),
     "1.2.840.10008.1.2.2": TransferSyntax("Explicit VR Big Endian", little_endian=False),
-    "1.2.840.10008.1.2.4.50": TransferSyntax("JPEG Baseline", _jpeg),
-    "1.2.840.10008.1.2.4.51": TransferSyntax("JPEG Extended", _jpeg),
+    "1.2.840.10008.1.2.4.50": TransferSyntax("JPEG Baseline", _jpeg, lossy=True),
+    "1.2.840.10008.1.2.4.51": TransferSyntax("JPEG Extended", _jpeg, lossy=True),
     "1.2.840.10008.1.2.4.57": TransferSyntax("JPEG Lossless", _jpeg_lossless),
     "1.2.840.10008.1.2.4.70": TransferSyntax("JPEG Lossless SV1", _jpeg_lossless),
     "1.2.840.10008.1.2.4.80": TransferSyntax("JPEG-LS Lossless", _jpeg_ls),
-    "1.2.840.10008.1.2.4.81": TransferSyntax("JPEG-LS Near-lossless", _jpeg_ls),
+    "1.2.840.10008.1.2.4.81": TransferSyntax("JPEG-LS Near-lossless", _jpeg_ls, lossy=True),
     "1.2.840.10008.1.2.4.90": TransferSyntax("JPEG 2000 Lossless", _jpeg_2000),
-    "1.2.840.10008.1.2.4.91": TransferSyntax("JPEG 2000", _jpeg_2000),
+    "1.2.840.10008.1.2.4.91": TransferSyntax("JPEG 2000", _jpeg_2000, lossy=True),
     "1.2.840.10008.1.2.4.201": TransferSyntax("HTJ2K Lossless", _htj2k),
     "1.2.840.10008.1.2.4.202": TransferSyntax("HTJ2K Lossless RPCL", _htj2k),
-    "1.2.840.10008.1.2.4.203": TransferSyntax("HTJ2K", _htj2k),
+    "1.2.840.10008.1.2.4.203": TransferSyntax("HTJ2K", _htj2k, lossy=True),
     "1.2.840.10008.1.2.5": TransferSyntax("RLE Lossless", _rle),
 }
 
@@ -178,35 +180,39 @@ def decode_frame(data: bytes, form: FrameFormat, syntax: TransferSyntax, threads
     return pixels
 
 
-def stored_values(pixels: NDArray[Any], form: FrameFormat, compressed: bool) -> NDArray[np.uint16]:
+def stored_values(pixels: NDArray[Any], form: FrameFormat, syntax: TransferSyntax) -> NDArray[np.uint16]:
     """Bring decoded values to unsigned 16-bit in the order of the stored ones.
 
-    Bits outside ``bits_stored`` (old overlays live there) are dropped; signed data are shifted by
-    ``2**(bits_stored - 1)``. Works in place where it can.
+    Bits outside ``bits_stored`` (old overlays live there) are dropped, lossy values that overshoot the range
+    are clipped to it; signed data are shifted by ``2**(bits_stored - 1)``. Works in place where it can.
 
     Parameters
     ----------
     pixels : ndarray of uint8, int8, uint16 or int16, shape (rows, columns)
         Writable, native byte order.
     form : FrameFormat
-    compressed : bool
-        Compressed streams hold the stored bits alone, with no gap below them.
+    syntax : TransferSyntax
 
     Returns
     -------
     ndarray of uint16, shape (rows, columns)
         C-contiguous and writable.
     """
-    wide = pixels
     if pixels.dtype.itemsize == 1:
-        wide = pixels.astype(np.int16 if pixels.dtype.kind == "i" else np.uint16)
-    values = np.require(wide.view(np.uint16), requirements=["C", "W"])
-    below = 0 if compressed else form.high_bit + 1 - form.bits_stored
+        pixels = pixels.astype(np.int16 if pixels.dtype.kind == "i" else np.uint16)
+    pixels = np.require(pixels, requirements=["C", "W"])
+    values = pixels.view(np.uint16)
+    # Compressed streams hold the stored bits alone, with no gap below them.
+    below = form.high_bit + 1 - form.bits_stored if syntax.decode is None else 0
     if below:
         np.right_shift(values, below, out=values)
     top = (1 << form.bits_stored) - 1
-    if top < 0xFFFF and int(values.max(initial=0)) > top:
+    half = (top + 1) >> 1
+    if top < 0xFFFF and syntax.lossy:
+        low, high = (-half, half - 1) if pixels.dtype.kind == "i" else (0, top)
+        np.clip(pixels, low, high, out=pixels)
+    if top < 0xFFFF and int(values.max()) > top:
         np.bitwise_and(values, np.uint16(top), out=values)
     if form.signed:
-        np.bitwise_xor(values, np.uint16((top + 1) >> 1), out=values)
+        np.bitwise_xor(values, np.uint16(half), out=values)
     return values

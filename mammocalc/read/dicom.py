@@ -51,11 +51,11 @@ class DicomImage:
         """
         if self.syntax.decode is None:
             native = native_frame(self.pixel_data, self.form, index, self.syntax.little_endian)
-            return stored_values(native, self.form, compressed=False)
+            return stored_values(native, self.form, self.syntax)
         offsets = self.header.data("ExtendedOffsetTable"), self.header.data("ExtendedOffsetTableLengths")
         stream = encapsulated_frame(self.pixel_data, index, self.frames, offsets)
         pixels = decode_frame(stream, self.form, self.syntax, threads)
-        return stored_values(pixels, self.form, compressed=True)
+        return stored_values(pixels, self.form, self.syntax)
 
 
 def open_image(stream: BinaryIO, size: int, limits: ReadLimits) -> DicomImage:
@@ -228,9 +228,7 @@ def _checked(header: Header, syntax: TransferSyntax, pixel_data: PixelData, limi
         there = min(pixel_data.length, pixel_data.end - pixel_data.start)
         needed = form.nbytes * frames
         if there < needed:
-            raise UnreadableInput(
-                f"{needed} bytes of pixels are declared, {there} are there: it is cut short"
-            )
+            raise UnreadableInput(f"{needed} bytes of pixels are declared, {there} are there: cut short")
         if pixel_data.length - needed >= form.columns * form.bits_allocated // 8 + 2:
             raise UnreadableInput(f"{needed} bytes of pixels are declared, {pixel_data.length} are there")
     elif pixel_data.length is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from mammocalc.read.mammogram import Intent
@@ -46,7 +47,8 @@ def polarity(header: Header, frame: int = 0) -> Polarity:
 def _modality_falls(header: Header, frame: int) -> bool:
     """Whether a higher stored value has a lower modality value."""
     for item in header.items("ModalityLUTSequence"):
-        table = item.numbers("LUTData")
+        words = item.data("LUTData")  # as OW; as US they come as numbers
+        table = struct.unpack(f"<{len(words) // 2}H", words[: len(words) // 2 * 2]) or item.numbers("LUTData")
         if len(table) > 1:
             return table[-1] < table[0]
     groups = header.groups("PixelValueTransformationSequence", frame)
