@@ -81,7 +81,10 @@ class Lexicon:
         return {
             "title": self.title,
             "sources": dict(self.sources),
-            "labels": {name: dataclasses.asdict(term) for name, term in self.labels.items()},
+            "labels": {
+                name: {**dataclasses.asdict(term), "sources": list(term.sources)}
+                for name, term in self.labels.items()
+            },
             "thresholds": {name: dataclasses.asdict(value) for name, value in self.thresholds.items()},
             "rules": [_rule_as_dict(rule) for rule in self.rules],
             "cluster_rules": [_rule_as_dict(rule) for rule in self.cluster_rules],

@@ -139,9 +139,15 @@ def make_scene() -> Callable[..., Scene]:
     return make
 
 
-def winding(start: tuple[float, float], angle_deg: float, length_mm: float, bend_deg: float) -> np.ndarray:
+def _winding(start: tuple[float, float], angle_deg: float, length_mm: float, bend_deg: float) -> np.ndarray:
     """A polyline (y, x) in mm that bends to and fro by `bend_deg`, 0.25 mm a step."""
     count = int(length_mm / 0.25)
     heading = np.radians(angle_deg + bend_deg * np.sin(np.linspace(0, 2 * np.pi, count)))
     steps = 0.25 * np.stack([-np.sin(heading), np.cos(heading)], axis=1)
     return np.array(start) + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+
+
+@pytest.fixture
+def winding() -> Callable[..., np.ndarray]:
+    """``winding(start, angle_deg, length_mm, bend_deg)``: a polyline (y, x) in mm."""
+    return _winding

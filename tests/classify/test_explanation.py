@@ -1,0 +1,95 @@
+"""The reason for a label, in words and numbers that agree with the decision."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from mammocalc.classify import classify, explain
+from mammocalc.errors import InvalidParameter
+
+
+@pytest.fixture
+def rod(sized):
+    return sized(5.0, 0.8, nipple_angle_deg=10.0, width_variation=0.1, roughness=0.03, straightness=0.98)
+
+
+def test_says_which_rule_decided_with_values_units_and_thresholds(image_of, rod, lexicon):
+    image = image_of({}, rod)
+    text = str(explain(1, image.measurements, image.arrangement, lexicon))
+    assert text.startswith("large rod like (typically benign), by the rule rod_along_duct: ")
+    assert "width_mm 0.8 mm >= 0.5 mm: met" in text
+    assert "nipple_angle_deg 10 deg <= 30 deg: met" in text
+
+
+def test_names_the_condition_on_which_the_decision_hangs(image_of, lexicon):
+    image = image_of({"diameter_mm": 0.51})
+    explanation = explain(0, image.measurements, image.arrangement, lexicon)
+    assert explanation.label == "round"
+    assert "Decided by diameter_mm 0.51 mm >= 0.5 mm: met." in str(explanation)
+    assert "Next in line: punctate, 0.2 soft edges away." in str(explanation)
+
+
+def test_lists_every_rule_tried_before_with_what_failed(image_of, rod, lexicon):
+    image = image_of(rod)
+    explanation = explain(0, image.measurements, image.arrangement, lexicon)
+    names = [rule.name for rule in lexicon.rules]
+    assert [trial.rule for trial in explanation.tried] == names[: names.index("rod_along_duct")]
+    assert all(not trial.met for trial in explanation.tried)
+    for trial in explanation.tried:
+        assert not trial.deciding.met
+    assert "  - rim (rim), failed by ring_closure 0 >= 0.75: NOT met" in str(explanation)
+
+
+def test_agrees_with_classify_for_every_row(image_of, rod, sized, lexicon):
+    changes = [{}, rod, sized(2.0, 0.3), {"lucency": math.nan, "solidity": 0.5}, sized(0.6, 0.3)]
+    image = image_of(*changes)
+    result = classify(image.measurements, image.arrangement, lexicon)
+    for k in range(len(changes)):
+        explanation = explain(k, image.measurements, image.arrangement, lexicon)
+        assert explanation.decided.rule == result.rule[k]
+        assert (explanation.label, explanation.suspicion) == (result.label[k], result.suspicion[k])
+        assert (explanation.margin, explanation.runner_up) == (result.margin[k], result.runner_up[k])
+
+
+def test_alternatives_are_marked_as_such(image_of, rod, lexicon):
+    image = image_of(rod)
+    lines = str(explain(0, image.measurements, image.arrangement, lexicon)).splitlines()
+    heading = lines.index("    any of (met):")
+    assert lines[heading + 1].startswith("      nipple_angle_deg")
+
+
+def test_a_value_that_could_not_be_measured_is_said_so(image_of, rod, lexicon):
+    image = image_of({**rod, "nipple_angle_deg": math.nan})
+    text = str(explain(0, image.measurements, image.arrangement, lexicon))
+    assert "nipple_angle_deg not measurable <= 30 deg: NOT met" in text
+
+
+def test_where_no_rule_fits(image_of, lexicon):
+    from dataclasses import replace
+
+    image = image_of({})
+    empty = replace(lexicon, rules=())
+    explanation = explain(0, image.measurements, image.arrangement, empty)
+    assert (explanation.label, explanation.decided.rule) == ("unclassified", "no_rule")
+    assert "no rule fits" in str(explanation)
+
+
+def test_notebook_table_has_a_row_for_every_condition(image_of, rod, lexicon):
+    image = image_of(rod)
+    explanation = explain(0, image.measurements, image.arrangement, lexicon)
+    table = explanation._repr_html_()
+    conditions = sum(
+        len(list(rule.when.conditions())) for rule in lexicon.rules[: 1 + len(explanation.tried)]
+    )
+    assert len(re.findall(r"<tr><td>", table)) == conditions
+    assert "&gt;= 0.5 mm" in table
+
+
+@pytest.mark.parametrize("k", [-1, 2])
+def test_no_such_calcification(image_of, lexicon, k):
+    image = image_of({}, {})
+    with pytest.raises(InvalidParameter, match=f"there is no calcification {k}: rows are 0 to 1"):
+        explain(k, image.measurements, image.arrangement, lexicon)

@@ -1,0 +1,276 @@
+"""Each label from the form that the atlas describes, and both sides of the thresholds that part them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from mammocalc.classify import LABELS, SUSPICIONS
+
+RING = {"lucency": 0.8, "ring_closure": 0.95, "wall_thickness_mm": 0.3, "heterogeneity": 0.4}
+ROD = {"width_variation": 0.1, "roughness": 0.03, "straightness": 0.98, "solidity": 0.93}
+CAST = {"width_variation": 0.3, "roughness": 0.08, "straightness": 0.93, "solidity": 0.85}
+GROUP = {"cluster_id": 1, "cluster_n": 8, "cluster_extent_mm": 8.0, "cluster_distribution": "grouped"}
+VARIED = {**GROUP, "cluster_size_spread": 0.4, "cluster_shape_spread": 0.8}
+
+
+@pytest.fixture
+def examples(sized):
+    """One textbook calcification a label."""
+    return {
+        "skin": sized(1.1, 1.0, skin_distance_mm=3.0, **RING),
+        "vascular": sized(
+            2.0,
+            0.4,
+            chain_id=1,
+            chain_n=9,
+            chain_length_mm=25.0,
+            paired_length_mm=12.0,
+            wall_separation_mm=1.5,
+            **CAST,
+        ),
+        "coarse": sized(3.5, 2.6, solidity=0.92, roughness=0.08),
+        "large_rod_like": sized(5.0, 0.8, nipple_angle_deg=10.0, **ROD),
+        "round": sized(0.72, 0.7),
+        "punctate": {},
+        "rim": sized(4.2, 4.0, **RING),
+        "dystrophic": sized(1.9, 1.3, solidity=0.7, roughness=0.2),
+        "milk_of_calcium": sized(0.9, 0.4, orientation_deg=3.0, solidity=0.82, edge_width_mm=0.2),
+        "suture": sized(9.0, 0.4, straightness=0.6, width_variation=0.15, solidity=0.3),
+        "amorphous": {"diameter_mm": 0.3, "edge_width_mm": 0.4, **GROUP},
+        "coarse_heterogeneous": sized(0.9, 0.7, solidity=0.8, **VARIED),
+        "fine_pleomorphic": sized(0.5, 0.25, solidity=0.8, **VARIED),
+        "fine_linear": sized(2.0, 0.3, **CAST),
+        "fine_linear_branching": sized(2.5, 0.3, branches=1.0, **CAST),
+        "unclassified": sized(0.6, 0.3, solidity=0.8),
+    }
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_textbook_form_gets_its_label(labelled, examples, label):
+    assert labelled(examples[label]).label.tolist() == [label]
+
+
+def test_all_at_once_equal_one_by_one(labelled, examples):
+    together = labelled(*examples.values())
+    assert together.label.tolist() == list(examples)
+    for k, change in enumerate(examples.values()):
+        alone = labelled(change)
+        assert alone.rule[0] == together.rule[k]
+        assert alone.margin[0] == together.margin[k]
+        assert alone.runner_up[0] == together.runner_up[k]
+
+
+def test_suspicion_follows_the_atlas(labelled, examples):
+    found = dict(zip(examples, labelled(*examples.values()).suspicion.tolist(), strict=True))
+    suspicious = {
+        "amorphous",
+        "coarse_heterogeneous",
+        "fine_pleomorphic",
+        "fine_linear",
+        "fine_linear_branching",
+    }
+    for label, suspicion in found.items():
+        assert suspicion in SUSPICIONS
+        if label != "unclassified":
+            assert (suspicion == "suspicious") == (label in suspicious), label
+
+
+class TestBothSidesOfAThreshold:
+    @pytest.mark.parametrize(("diameter_mm", "label"), [(0.499, "punctate"), (0.501, "round")])
+    def test_half_a_millimetre_parts_punctate_and_round(self, labelled, diameter_mm, label):
+        assert labelled({"diameter_mm": diameter_mm}).label[0] == label
+
+    @pytest.mark.parametrize(("width_mm", "label"), [(0.49, "fine_linear"), (0.52, "large_rod_like")])
+    def test_half_a_millimetre_of_calibre_parts_cast_and_rod(self, labelled, sized, width_mm, label):
+        assert labelled(sized(4.0, width_mm, nipple_angle_deg=5.0, **ROD)).label[0] == label
+
+    @pytest.mark.parametrize(("skin_distance_mm", "label"), [(4.9, "skin"), (5.1, "rim")])
+    def test_a_small_ring_is_skin_only_near_the_skin(self, labelled, sized, skin_distance_mm, label):
+        assert labelled(sized(1.1, 1.0, skin_distance_mm=skin_distance_mm, **RING)).label[0] == label
+
+    @pytest.mark.parametrize(("lucency", "label"), [(0.41, "rim"), (0.39, "coarse")])
+    def test_a_large_one_is_a_rim_only_with_a_lucent_centre(self, labelled, sized, lucency, label):
+        assert labelled(sized(3.2, 3.0, **{**RING, "lucency": lucency}, solidity=0.95)).label[0] == label
+
+    @pytest.mark.parametrize(("ring_closure", "is_rim"), [(0.76, True), (0.74, False)])
+    def test_a_rim_is_closed(self, labelled, sized, ring_closure, is_rim):
+        found = labelled(sized(3.2, 3.0, **{**RING, "ring_closure": ring_closure})).label[0]
+        assert (found == "rim") is is_rim
+
+    @pytest.mark.parametrize(("paired_length_mm", "is_vessel"), [(3.1, True), (2.9, False)])
+    def test_walls_are_paired_over_three_millimetres(self, labelled, sized, paired_length_mm, is_vessel):
+        change = sized(
+            2.0, 0.3, chain_length_mm=8.0, paired_length_mm=paired_length_mm, vessel_fraction=0.1, **CAST
+        )
+        assert (labelled(change).label[0] == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(
+        ("chain_length_mm", "vessel_fraction", "is_vessel"),
+        [(10.1, 0.61, True), (9.9, 0.61, False), (10.1, 0.59, False)],
+    )
+    def test_a_single_wall_needs_length_and_a_vessel(
+        self, labelled, sized, chain_length_mm, vessel_fraction, is_vessel
+    ):
+        change = sized(2.0, 0.3, chain_length_mm=chain_length_mm, vessel_fraction=vessel_fraction, **CAST)
+        assert (labelled(change).label[0] == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(("edge_width_mm", "label"), [(0.31, "amorphous"), (0.29, "punctate")])
+    def test_amorphous_is_hazy(self, labelled, edge_width_mm, label):
+        assert labelled({"diameter_mm": 0.3, "edge_width_mm": edge_width_mm, **GROUP}).label[0] == label
+
+    def test_group_descriptors_need_a_group(self, labelled, sized):
+        irregular = {"solidity": 0.8, "cluster_size_spread": 0.4, "cluster_shape_spread": 0.8}
+        alone = labelled(
+            sized(0.9, 0.7, **irregular),
+            sized(0.5, 0.25, **irregular),
+            {"diameter_mm": 0.3, "edge_width_mm": 0.4},
+        )
+        assert not {"amorphous", "coarse_heterogeneous", "fine_pleomorphic"} & set(alone.label.tolist())
+
+    @pytest.mark.parametrize(("spread", "label"), [(0.51, "fine_pleomorphic"), (0.49, "unclassified")])
+    def test_pleomorphic_means_that_shapes_vary(self, labelled, sized, spread, label):
+        change = sized(0.5, 0.25, solidity=0.8, **{**VARIED, "cluster_shape_spread": spread})
+        assert labelled(change).label[0] == label
+
+
+class TestNeverABenignRodByMistake:
+    """What is fine, uneven or branched must not be called a rod: that would hide the most suspicious form."""
+
+    @pytest.mark.parametrize("width_mm", np.arange(0.15, 0.5, 0.05).tolist())
+    @pytest.mark.parametrize("company", [{}, {"rods_in_image": 9.0, "nipple_angle_deg": 1.0}])
+    def test_below_half_a_millimetre_of_calibre(self, labelled, sized, width_mm, company):
+        assert labelled(sized(3.0, width_mm, **ROD, **company)).label[0] == "fine_linear"
+
+    @pytest.mark.parametrize("width_mm", [0.5, 0.55, 0.6, 0.65])
+    def test_uneven_and_near_half_a_millimetre(self, labelled, sized, width_mm):
+        found = labelled(sized(3.0, width_mm, rods_in_image=9.0, nipple_angle_deg=1.0, **CAST))
+        assert found.label[0] != "large_rod_like"
+        assert found.suspicion[0] != "typically_benign"
+
+    @pytest.mark.parametrize("width_mm", [0.3, 0.5, 0.59])
+    def test_branched_and_not_clearly_thick(self, labelled, sized, width_mm):
+        found = labelled(sized(4.0, width_mm, branches=1.0, rods_in_image=9.0, nipple_angle_deg=1.0, **CAST))
+        assert found.label[0] != "large_rod_like"
+
+    def test_alone_and_aimed_elsewhere_near_half_a_millimetre_stays_open(self, labelled, sized):
+        found = labelled(sized(3.0, 0.55, nipple_angle_deg=80.0, **ROD))
+        assert found.label[0] == "unclassified"
+        assert found.suspicion[0] == "indeterminate"
+
+    def test_a_branched_rod_that_is_thick_and_in_company_is_a_rod(self, labelled, sized):
+        found = labelled(sized(6.0, 0.8, branches=1.0, rods_in_image=3.0, **{**ROD, "solidity": 0.6}))
+        assert found.label[0] == "large_rod_like"
+
+
+class TestPunctateDependsOnItsCompany:
+    @pytest.mark.parametrize(
+        ("distribution", "suspicion"),
+        [
+            ("", "typically_benign"),
+            ("diffuse", "typically_benign"),
+            ("grouped", "indeterminate"),
+            ("linear", "suspicious"),
+            ("segmental", "suspicious"),
+        ],
+    )
+    def test_suspicion(self, labelled, distribution, suspicion):
+        company = {**GROUP, "cluster_distribution": distribution} if distribution else {}
+        found = labelled(company)
+        assert (found.label[0], found.suspicion[0]) == ("punctate", suspicion)
+
+
+class TestMargin:
+    def test_is_the_distance_in_soft_edges(self, labelled, lexicon):
+        soft = lexicon.thresholds["round_diameter_mm"].soft
+        found = labelled({"diameter_mm": 0.5 + 0.4 * soft})
+        assert found.margin[0] == pytest.approx(0.4)
+        assert found.runner_up[0] == "punctate"
+
+    def test_counts_rules_that_failed_before(self, labelled, sized, lexicon):
+        soft = lexicon.thresholds["rod_calibre_mm"].soft
+        found = labelled(sized(4.0, 0.5 - 0.2 * soft, nipple_angle_deg=1.0, **ROD))
+        assert (found.label[0], found.runner_up[0]) == ("fine_linear", "large_rod_like")
+        assert found.margin[0] == pytest.approx(0.2)
+
+    def test_is_zero_on_the_threshold(self, labelled):
+        found = labelled({"diameter_mm": 0.5})
+        assert (found.label[0], found.margin[0]) == ("round", 0.0)
+
+    def test_grows_away_from_the_threshold(self, labelled):
+        margins = labelled(*({"diameter_mm": d} for d in (0.48, 0.45, 0.40))).margin
+        assert np.all(np.diff(margins) > 0)
+
+    def test_is_capped_and_finite(self, labelled, examples):
+        margins = labelled(*examples.values()).margin
+        assert np.all(np.isfinite(margins))
+        assert np.all((margins >= 0) & (margins <= 10))
+
+    def test_flipping_the_nearest_threshold_gives_the_runner_up(self, labelled, sized):
+        change = sized(4.0, 0.55, nipple_angle_deg=29.0, **ROD)
+        before = labelled(change)
+        assert before.label[0] == "large_rod_like"
+        after = labelled({**change, "nipple_angle_deg": 31.0})
+        assert after.label[0] == before.runner_up[0] == "unclassified"
+
+
+def test_what_could_not_be_measured_meets_no_condition(labelled, sized):
+    blind = sized(4.0, 0.55, **{**ROD, "nipple_angle_deg": math.nan})
+    assert labelled(blind).label[0] == "unclassified"
+    assert labelled({**blind, "rods_in_image": 3.0}).label[0] == "large_rod_like"
+
+
+def test_no_calcification_at_all(labelled):
+    found = labelled()
+    assert len(found) == 0
+    assert found.cluster_morphology.shape == (0,)
+
+
+class TestClusters:
+    def test_one_fine_linear_member_in_eight_matters(self, labelled, sized):
+        member = {"cluster_id": 1, "cluster_n": 8, "cluster_distribution": "grouped"}
+        found = labelled(
+            *[member] * 7, sized(2.0, 0.3, **CAST, **member), clusters=[{"distribution": "grouped"}]
+        )
+        assert found.cluster_morphology.tolist() == ["fine_linear"]
+        assert found.cluster_suspicion.tolist() == ["suspicious"]
+
+    @pytest.mark.parametrize(
+        ("distribution", "suspicion"),
+        [("diffuse", "typically_benign"), ("grouped", "indeterminate"), ("linear", "suspicious")],
+    )
+    def test_punctate_ones(self, labelled, distribution, suspicion):
+        member = {"cluster_id": 1, "cluster_n": 8, "cluster_distribution": distribution}
+        found = labelled(*[member] * 8, clusters=[{"distribution": distribution}])
+        assert found.cluster_morphology.tolist() == ["punctate"]
+        assert found.cluster_suspicion.tolist() == [suspicion]
+
+    @pytest.mark.parametrize(
+        "label",
+        [
+            "amorphous",
+            "coarse_heterogeneous",
+            "fine_pleomorphic",
+            "fine_linear",
+            "fine_linear_branching",
+            "round",
+            "skin",
+            "milk_of_calcium",
+            "dystrophic",
+            "coarse",
+            "large_rod_like",
+        ],
+    )
+    def test_like_members_name_their_group(self, labelled, examples, label):
+        member = {**examples[label], "cluster_id": 1, "cluster_n": 8}
+        other = {"cluster_id": 2, "cluster_n": 5, "cluster_distribution": "grouped"}
+        found = labelled(*[other] * 5, *[member] * 8, clusters=[{}, {}])
+        assert found.cluster_morphology.tolist() == [label, "punctate"]
+
+    def test_members_are_told_apart_by_cluster(self, labelled, sized):
+        first = {"cluster_id": 1, "cluster_n": 5}
+        second = sized(0.72, 0.7, cluster_id=2, cluster_n=5)
+        found = labelled(*[second] * 5, *[first] * 5, clusters=[{}, {}])
+        assert found.cluster_morphology.tolist() == ["punctate", "round"]
