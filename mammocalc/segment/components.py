@@ -59,7 +59,10 @@ def speck_components(
     """Components at the scales of specks and thin rods, searched at full resolution."""
     pitch = scene.pixel_spacing_mm
     finest = max(0.8, parameters.finest_scale_mm / pitch)
-    return _components(scene, inside, 1, finest, parameters.speck_scale_mm / pitch, parameters, threads)
+    thresholds = parameters.growth_response, parameters.seed_response
+    return _components(
+        scene, inside, 1, (finest, parameters.speck_scale_mm / pitch), thresholds, parameters, threads
+    )
 
 
 def lump_components(
@@ -69,8 +72,9 @@ def lump_components(
     factor = max(1, round(parameters.speck_scale_mm / scene.pixel_spacing_mm))
     pitch = factor * scene.pixel_spacing_mm
     finest = max(0.8, parameters.speck_scale_mm / pitch)
+    thresholds = parameters.lump_growth_response, parameters.lump_seed_response
     return _components(
-        scene, inside, factor, finest, parameters.coarsest_scale_mm / pitch, parameters, threads
+        scene, inside, factor, (finest, parameters.coarsest_scale_mm / pitch), thresholds, parameters, threads
     )
 
 
@@ -78,8 +82,8 @@ def _components(
     scene: Scene,
     inside: NDArray[np.bool_],
     factor: int,
-    finest: float,
-    coarsest: float,
+    scales_px: tuple[float, float],
+    thresholds: tuple[float, float],
     parameters: SegmentParameters,
     threads: int,
 ) -> Components:
@@ -91,7 +95,7 @@ def _components(
     plane = scene.plane if factor == 1 else decimate(scene.plane, factor, threads=threads)
     cell = max(1, scene.anatomy.step // factor)
     inside = _resampled(inside, scene.anatomy.step / factor, cell, plane.shape)
-    sigmas = gaussian_scales(finest, coarsest, parameters.scale_ratio)
+    sigmas = gaussian_scales(*scales_px, parameters.scale_ratio)
     spread = response_spread(plane, inside, cell, sigmas, threads)
     response = blob_response(plane, sigmas, (1.0 / spread).astype(np.float32), threads=threads)
 
@@ -101,19 +105,12 @@ def _components(
     judged = np.where(inside, _bilinear(level, rows / tile - 0.5, cols / tile - 0.5), np.inf).astype(
         np.float32
     )
-    runs = hysteresis_runs(
-        response,
-        parameters.growth_response * judged,
-        parameters.seed_response * judged,
-        cell,
-        threads=threads,
-    )
-    offsets, run_row, run_start, run_stop = runs[:4]
+    growth, seed = (threshold * judged for threshold in thresholds)
+    runs = hysteresis_runs(response, growth, seed, cell, threads=threads)
     if factor > 1:
-        offsets, run_row, run_start, run_stop = _enlarged(
-            offsets, run_row, run_start, run_stop, factor, scene.plane.shape
-        )
-    return Components(offsets, run_row, run_start, run_stop, response, level, factor, tile)
+        disc = np.pi / 4 * (parameters.largest_lump_mm / (factor * scene.pixel_spacing_mm)) ** 2
+        runs = _enlarged(*_without_large(*runs[:4], disc), factor, scene.plane.shape)
+    return Components(*runs[:4], response, level, factor, tile)
 
 
 def _texture_level(quantiles: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -180,6 +177,22 @@ def _resampled(
         for n, m in zip(shape, inside.shape, strict=True)
     )
     return np.ascontiguousarray(inside[np.ix_(rows, cols)])
+
+
+def _without_large(
+    offsets: NDArray[np.int64],
+    run_row: NDArray[np.int32],
+    run_start: NDArray[np.int32],
+    run_stop: NDArray[np.int32],
+    largest: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Only the components of at most `largest` px."""
+    runs_each = np.diff(offsets)
+    owner = np.repeat(np.arange(len(runs_each)), runs_each)
+    small = np.bincount(owner, run_stop - run_start, len(runs_each)) <= largest
+    keep = small[owner]
+    offsets = np.concatenate(([0], np.cumsum(runs_each[small]))).astype(np.int64)
+    return offsets, run_row[keep], run_start[keep], run_stop[keep]
 
 
 def _enlarged(

@@ -29,6 +29,13 @@ class SegmentParameters:
         3.6, 1.0, 50.0, "response, in local noise and texture, that a candidate must reach"
     )
     growth_response: float = bounded(2.2, 0.5, 50.0, "response down to which a candidate's component extends")
+    lump_seed_response: float = bounded(
+        7.0, 1.0, 50.0, "the response a lump larger than the speck scales must reach"
+    )
+    lump_growth_response: float = bounded(4.0, 0.5, 50.0, "response down to which a lump's component extends")
+    largest_lump_mm: float = bounded(
+        12.0, 1.0, 50.0, "a lump's component may cover the disc of this diameter at most"
+    )
     texture_window_mm: float = bounded(
         5.0, 1.0, 20.0, "side of the tiles in which noise and texture are judged"
     )
