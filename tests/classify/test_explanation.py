@@ -40,7 +40,7 @@ def test_lists_every_rule_tried_before_with_what_failed(image_of, rod, lexicon):
     assert all(not trial.met for trial in explanation.tried)
     for trial in explanation.tried:
         assert not trial.deciding.met
-    assert "  - rim (rim), failed by ring_closure 0 >= 0.75: NOT met" in str(explanation)
+    assert "  - rim (rim), failed by wall_thickness_mm not measurable <= 1 mm: NOT met" in str(explanation)
 
 
 def test_agrees_with_classify_for_every_row(image_of, rod, sized, lexicon):

@@ -188,7 +188,7 @@ class TestMistakesAreNamedWithTheirLine:
             ),
             (
                 NEW
-                + 'all = [\n ["cnr", ">=", 5],\n { any = [\n  ["branches", ">=", 1],\n  ["branchs", ">=", 1],\n ] },\n]',
+                + 'all = [\n ["cnr", ">=", 5],\n { any = [\n  ["cnr", "<", 9],\n  ["branchs", ">=", 1],\n ] },\n]',
                 12,
                 "unknown feature 'branchs'; did you mean 'branches'?",
             ),
