@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
+from mammocalc_kernels.planes import check_plane, output_like
 from mammocalc_kernels.streams import read, span, write
 
 # Smallest standard deviation on the coarse grid, px of that grid, that keeps the error of `large_gaussian` in
@@ -63,17 +64,10 @@ def gaussian(
     ValueError
         Not 2-D, empty, not C-contiguous, `out` of another shape or overlapping, `sigma` not above 0.
     """
-    _check_plane(plane, (np.float32,))
+    check_plane(plane, (np.float32,))
     if not (sigma > 0 and math.isfinite(sigma)):
         raise ValueError(f"sigma must be a finite number of pixels above 0, not {sigma}")
-    if out is None:
-        out = np.empty_like(plane)
-    else:
-        _check_plane(out, (np.float32,))
-        if out.shape != plane.shape:
-            raise ValueError(f"out has shape {out.shape}, the plane {plane.shape}")
-        if np.may_share_memory(plane, out):
-            raise ValueError("out must not overlap the plane")
+    out = output_like(plane, out)
     taps = gaussian_taps(sigma, truncate)
     run_bands(lambda first, end: _filter_rows(plane, out, taps, first, end), plane.shape[0], threads)
     return out
@@ -105,7 +99,7 @@ def decimate(
     ValueError
         Not 2-D, empty, not C-contiguous, `factor` out of range.
     """
-    _check_plane(plane, (np.float32, np.uint16))
+    check_plane(plane, (np.float32, np.uint16))
     if not 1 <= factor <= 256:
         raise ValueError(f"factor must be 1 to 256 px, not {factor}")
     rows, columns = plane.shape
@@ -147,18 +141,13 @@ def large_gaussian(
     TypeError
         Another dtype.
     ValueError
-        Not 2-D, empty, not C-contiguous, `out` of another shape, `sigma` below 8.
+        Not 2-D, empty, not C-contiguous, `out` of another shape or overlapping, `sigma` below 8.
     """
-    _check_plane(plane, (np.float32, np.uint16))
+    check_plane(plane, (np.float32, np.uint16))
     if not (sigma >= 8 and math.isfinite(sigma)):
         raise ValueError(f"sigma must be at least 8 px, not {sigma}; gaussian() serves smaller ones")
     rows, columns = plane.shape
-    if out is None:
-        out = np.empty(plane.shape, np.float32)
-    else:
-        _check_plane(out, (np.float32,))
-        if out.shape != plane.shape:
-            raise ValueError(f"out has shape {out.shape}, the plane {plane.shape}")
+    out = output_like(plane, out, np.float32)
     factor = _decimation(sigma)
     # One block more than fit on each side, so that the coarse border is the border pixels' and not a mixture.
     coarse = np.empty((-(-rows // factor) + 2, -(-columns // factor) + 2), np.float32)
@@ -205,18 +194,6 @@ def _spline_weights(factor: int) -> NDArray[np.float32]:
     offset = (np.arange(factor) - (factor - 1) / 2) / factor
     weights = np.stack([(0.5 - offset) ** 2 / 2, 0.75 - offset**2, (0.5 + offset) ** 2 / 2], axis=1)
     return weights.astype(np.float32)
-
-
-def _check_plane(plane: NDArray[np.generic], dtypes: tuple[type[np.generic], ...]) -> None:
-    if not isinstance(plane, np.ndarray) or plane.dtype.type not in dtypes:
-        expected = " or ".join(dtype.__name__ for dtype in dtypes)
-        raise TypeError(
-            f"expected an array of {expected}, not {getattr(plane, 'dtype', type(plane).__name__)}"
-        )
-    if plane.ndim != 2 or plane.size == 0:
-        raise ValueError(f"expected a plane with at least one pixel, not shape {plane.shape}")
-    if not plane.flags.c_contiguous:
-        raise ValueError("expected C-contiguous rows; np.ascontiguousarray makes them")
 
 
 @kernel
@@ -325,8 +302,8 @@ def _add_four_pairs(out, line, centre, taps, k):  # type: ignore[no-untyped-def]
 def _filter_rows(plane, out, taps, first, end):  # type: ignore[no-untyped-def]
     """Rows ``first .. end - 1`` of the result, four at a time: down the columns into padded lines, then along them.
 
-    Four rows of the result share the rows they need, which come from a cache too slow for fetching each anew. Every
-    sum runs in the order of the taps, whatever the row's place among the four.
+    Four rows of the result share the rows they need, which come from a cache too slow for fetching each anew.
+    Every sum runs in the order of the taps, whatever the row's place among the four.
     """
     rows, columns = plane.shape
     radius = taps.size - 1

@@ -1,8 +1,12 @@
 """Rows as streams: views without reference counts, and loads and stores that the compiler may assume to be apart.
 
-LLVM vectorises a loop over many rows only if it knows that the row written is none of those read. It checks that at
-run time for a few rows and gives up for more. `read` and `write` say it in the code instead (LLVM's scoped no-alias
-metadata), so that straight-line loops over a dozen rows become plain vector code.
+LLVM vectorises a loop over many rows only if it knows that the row written is none of those read. It checks
+that at run time for a few rows and gives up for more. `read` and `write` say it in the code instead (LLVM's
+scoped no-alias metadata), so that straight-line loops over a dozen rows become plain vector code.
+
+A kernel that uses them makes a promise for the whole of one call: nothing that it writes with `write` does it
+read with `read`. The compiler keeps such kernels as functions of their own, so the promise never spreads to
+the caller.
 """
 
 from __future__ import annotations
@@ -15,7 +19,8 @@ from numba.np.arrayobj import make_array, populate_array
 
 
 def _inputs(builder: Any) -> Any:
-    """The alias scope of everything that `read` reads."""
+    """The alias scope of everything that `read` reads in the function that is being built, which stays one."""
+    builder.function.attributes.add("noinline")
     module = builder.module
     domain = module.add_metadata(["mammocalc row streams"])
     return module.add_metadata([module.add_metadata(["inputs", domain])])
@@ -49,7 +54,7 @@ def span(typingctx: Any, array: Any, start: Any, length: Any) -> Any:
 
 @intrinsic
 def read(typingctx: Any, row: Any, index: Any) -> Any:
-    """``row[index]`` of a 1-D contiguous array, not checked; nothing that `write` writes in this function is here."""
+    """``row[index]`` of a 1-D contiguous array, not checked; nothing that `write` writes is there."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = make_array(signature.args[0])(context, builder, args[0])
@@ -62,7 +67,7 @@ def read(typingctx: Any, row: Any, index: Any) -> Any:
 
 @intrinsic
 def write(typingctx: Any, row: Any, index: Any, value: Any) -> Any:
-    """``row[index] = value`` of a 1-D contiguous array, not checked; nothing that `read` reads is here."""
+    """``row[index] = value`` of a 1-D contiguous array, not checked; nothing that `read` reads is there."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         target = make_array(signature.args[0])(context, builder, args[0])
