@@ -125,6 +125,15 @@ def _fitted_plane(values, rows, cols, count):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _occupied(shape, run_row, run_start, run_stop):  # type: ignore[no-untyped-def]
+    """1 on every pixel of every run."""
+    out = np.zeros(shape, np.uint8)
+    for i in range(len(run_row)):
+        out[run_row[i], run_start[i] : run_stop[i]] = 1
+    return out
+
+
+@kernel
 def _delineate(
     plane,
     occupied,
@@ -303,7 +312,6 @@ def _delineate(
 
 def delineate(
     plane: NDArray[np.float32],
-    occupied: NDArray[np.uint8],
     offsets: NDArray[np.int64],
     run_row: NDArray[np.int32],
     run_start: NDArray[np.int32],
@@ -321,10 +329,9 @@ def delineate(
     ----------
     plane : ndarray of float32, shape (h, w)
         Bright = dense, C-contiguous.
-    occupied : ndarray of uint8, shape (h, w)
-        1 on every pixel of every component; such pixels never serve as another component's background.
     offsets, run_row, run_start, run_stop : ndarray of int64, int32, int32, int32
-        Components as runs; component k owns runs ``offsets[k]:offsets[k + 1]``, sorted by row, then start.
+        Components as runs; component k owns runs ``offsets[k]:offsets[k + 1]``, sorted by row, then start. Their
+        pixels never serve as another component's background.
     ring : int
         Width in px of the ring of background, which begins three pixels outside the component.
     fraction : float
@@ -350,6 +357,8 @@ def delineate(
     surroundings : ndarray of float32, shape (n, 2)
         Deviation of the smoothed background from its fitted plane, and that plane's slope per px.
     """
+
+    occupied = _occupied(plane.shape, run_row, run_start, run_stop)
 
     def part(first: int, end: int) -> tuple[Any, ...]:
         return tuple(
@@ -397,18 +406,17 @@ def _sector_levels(plane, pixel, start, gap, ring, first, end, out):  # type: ig
         for q in range(start[k], start[k + 1]):
             distance[pixel[q] // w - top, pixel[q] % w - left] = 0
         _chessboard_distance(distance)
-        values = np.empty((8, ch * cw), np.float32)
+        total = np.zeros(8, np.float64)
         sizes = np.zeros(8, np.int64)
         for i in range(ch):
             for j in range(cw):
                 if gap < distance[i, j] <= reach:
                     angle = np.arctan2(top + i - mean_row, left + j - mean_col) + np.pi
                     sector = int(angle * (4.0 / np.pi)) % 8
-                    values[sector, sizes[sector]] = _smoothed(plane, top + i, left + j)
+                    total[sector] += plane[top + i, left + j]
                     sizes[sector] += 1
         for sector in range(8):
-            n = sizes[sector]
-            out[k, sector] = np.median(values[sector, :n]) if n > 0 else np.nan
+            out[k, sector] = total[sector] / sizes[sector] if sizes[sector] > 0 else np.nan
 
 
 def sector_levels(
@@ -420,7 +428,7 @@ def sector_levels(
     ring: int,
     threads: int = 1,
 ) -> NDArray[np.float32]:
-    """Median grey level of the surroundings of each object in eight directions from its centroid.
+    """Mean grey level of the surroundings of each object in eight directions from its centroid.
 
     An isolated speck stands above all of them; a piece of a fibre, a vessel or an edge goes on in some.
 
@@ -437,7 +445,7 @@ def sector_levels(
     Returns
     -------
     ndarray of float32, shape (n, 8)
-        Medians of the plane smoothed by the 3x3 binomial; NaN where a direction lies outside the plane.
+        NaN where a direction lies outside the plane.
     """
     out = np.empty((len(start) - 1, 8), np.float32)
 

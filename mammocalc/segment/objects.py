@@ -90,14 +90,8 @@ def outlined_objects(
 
     plane, pitch = scene.plane, scene.pixel_spacing_mm
     width = plane.shape[1]
-    occupied = np.zeros(plane.shape, np.uint8)
-    for row, start, stop in zip(
-        components.run_row.tolist(), components.run_start.tolist(), components.run_stop.tolist(), strict=True
-    ):
-        occupied[row, start:stop] = 1
     pixel, region, contrast, peak, surroundings = delineate(
         plane,
-        occupied,
         components.offsets,
         components.run_row,
         components.run_start,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mammocalc_kernels.delineation import delineate
+from mammocalc_kernels.delineation import delineate, sector_levels
 from mammocalc_kernels.texture import tile_quantiles
 from scipy import ndimage
 from scipy.special import expit
@@ -106,9 +106,7 @@ def scene_with(shapes, seed=0, shape=(120, 140), noise=1.0):
 
 def delineated(plane, mask, threads=1, **changes):
     offsets, row, start, stop, _ = runs_of(mask)
-    return delineate(
-        plane, mask.astype(np.uint8), offsets, row, start, stop, threads=threads, **{**SETTINGS, **changes}
-    )
+    return delineate(plane, offsets, row, start, stop, threads=threads, **{**SETTINGS, **changes})
 
 
 def as_objects(result, shape):
@@ -203,3 +201,25 @@ def test_tile_quantiles_equal_numpy_order_statistics(stride, quantile):
                 assert np.isnan(got[i, j])
             else:
                 assert got[i, j] == values[int(quantile * (len(values) - 1))]
+
+
+def test_sector_levels_equal_the_readable_twin():
+    plane = scene_with([(30, 30, 2.0, 20.0), (60, 90, 4.0, 20.0)])
+    grid = np.indices(plane.shape)
+    masks = [
+        np.hypot(grid[0] - r, grid[1] - c) < n for r, c, n in ((30, 30, 2.5), (60, 90, 4.5), (2, 138, 2.0))
+    ]
+    pixel = np.concatenate([np.flatnonzero(mask) for mask in masks])
+    start = np.cumsum([0] + [mask.sum() for mask in masks])
+    got = sector_levels(plane, pixel, start, gap=2, ring=5)
+    for k, mask in enumerate(masks):
+        distance = ndimage.distance_transform_cdt(~mask, "chessboard")
+        row, col = (np.nonzero(mask)[axis].mean() for axis in (0, 1))
+        sector = (((np.arctan2(grid[0] - row, grid[1] - col) + np.pi) * 4 / np.pi).astype(int)) % 8
+        for s in range(8):
+            where = (distance > 2) & (distance <= 7) & (sector == s)
+            if where.any():
+                assert got[k, s] == pytest.approx(plane[where].mean(), abs=1e-4)
+            else:
+                assert np.isnan(got[k, s])
+    assert np.isnan(got[2]).any()
