@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -11,13 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
-from mammocalc_kernels.gaussian_rows import (
-    filter_across_rows,
-    filter_along_row,
-    gaussian_taps,
-    mirror_ends,
-    ring_row,
-)
+from mammocalc_kernels.gaussian_rows import Cascade, blur_cascade, blur_row, cascade_layout
 
 
 def blob_response(
@@ -29,7 +21,7 @@ def blob_response(
 ) -> NDArray[np.float32]:
     """Largest weighted difference of Gaussians over the scales, ``max_i weights[i] * (G(s_i) - G(s_i+1))``.
 
-    Bright blobs are positive. G is a Gaussian with fixed taps of at least 3.5 standard deviations and
+    Bright blobs are positive. G is a Gaussian with fixed taps of at least 3.3 standard deviations and
     mirrored border (``c b a | a b c``). Each Gaussian is the previous one blurred further; where the first
     scale and every further blur ``sqrt(s_i+1 ** 2 - s_i ** 2)`` are at least 1 px, the result is within 1e-3
     of the response's range of what direct Gaussians give (2e-2 down to 0.7 px). The plane is read once and
@@ -63,15 +55,17 @@ def blob_response(
     digital mammograms", IEEE Trans. Medical Imaging 18 (1999) 774-786.
     """
     _check_plane(plane, "plane")
-    steps = _cascade(sigmas)
-    scale_weights = _scale_weights(weights, len(steps) - 1)
+    cascade = _cascade(sigmas)
+    scale_weights = _scale_weights(weights, len(cascade.pairs) - 1)
     if out is None:
         out = np.empty_like(plane)
     _check_plane(out, "out")
     if out.shape != plane.shape or np.may_share_memory(out, plane):
         raise ValueError("out must have the shape of plane and be another array")
     if plane.size:
-        _run_cascade(plane, steps, scale_weights, out[np.newaxis], threads)
+        run_bands(
+            partial(_response_rows, plane, *cascade, scale_weights, out[np.newaxis]), plane.shape[0], threads
+        )
     return out
 
 
@@ -98,10 +92,14 @@ def blob_responses(
         As `blob_response`.
     """
     _check_plane(plane, "plane")
-    steps = _cascade(sigmas)
-    out = np.empty((len(steps) - 1, *plane.shape), np.float32)
+    cascade = _cascade(sigmas)
+    out = np.empty((len(cascade.pairs) - 1, *plane.shape), np.float32)
     if plane.size:
-        _run_cascade(plane, steps, np.ones(len(steps) - 1, np.float32), out, threads)
+        run_bands(
+            partial(_response_rows, plane, *cascade, np.ones(len(out), np.float32), out),
+            plane.shape[0],
+            threads,
+        )
     return out
 
 
@@ -113,15 +111,10 @@ def _check_plane(plane: NDArray[np.float32], name: str) -> None:
         raise ValueError(f"{name} must be 2-D and C-contiguous, got shape {plane.shape}")
 
 
-def _cascade(sigmas: Sequence[float]) -> list[NDArray[np.float32]]:
-    """Taps of the first Gaussian, and of each further blur that leads from one scale to the next."""
-    scales = [float(sigma) for sigma in sigmas]
-    if len(scales) < 2:
+def _cascade(sigmas: Sequence[float]) -> Cascade:
+    if len(sigmas) < 2:
         raise ValueError("at least two sigmas are needed")
-    if not all(a < b for a, b in itertools.pairwise([0.0, *scales])):
-        raise ValueError(f"sigmas must be positive and ascending, got {scales}")
-    further = [math.sqrt(b * b - a * a) for a, b in itertools.pairwise(scales)]
-    return [gaussian_taps(sigma) for sigma in [scales[0], *further]]
+    return blur_cascade(sigmas)
 
 
 def _scale_weights(weights: ArrayLike, count: int) -> NDArray[np.float32]:
@@ -131,40 +124,19 @@ def _scale_weights(weights: ArrayLike, count: int) -> NDArray[np.float32]:
     return values
 
 
-def _run_cascade(
-    plane: NDArray[np.float32],
-    steps: list[NDArray[np.float32]],
-    weights: NDArray[np.float32],
-    out: NDArray[np.float32],
-    threads: int,
-) -> None:
-    radii = np.array([taps.size - 1 for taps in steps])
-    taps = np.zeros((len(steps), radii.max() + 1), np.float32)
-    for i, values in enumerate(steps):
-        taps[i, : values.size] = values
-    run_bands(partial(_cascade_rows, plane, taps, radii, weights, out), plane.shape[0], threads)
-
-
 @kernel
-def _cascade_rows(plane, taps, radii, weights, out, first, end):  # type: ignore[no-untyped-def]
+def _response_rows(plane, taps, pairs, stride, weights, out, first, end):  # type: ignore[no-untyped-def]
     """Rows `first` to `end` of the differences of Gaussians.
 
-    plane (h, w) float32; taps (k + 1, n) float32 and radii (k + 1,) int64, the blur from one scale to the
-    next; weights (k,) float32; out (k, h, w) float32 for the differences, or (1, h, w) for their maximum.
+    plane (h, w) float32; taps, pairs, stride as in `Cascade`; weights (k,) float32; out (k, h, w) float32 for
+    the differences, or (1, h, w) for their maximum.
     """
     height, width = plane.shape
-    scales = radii.size
-    # A scale's row is made as soon as the rows below it that its blur needs are there, `lag` rows after the
-    # first scale's.
-    lag = np.zeros(scales, np.int64)
-    for i in range(1, scales):
-        lag[i] = lag[i - 1] + radii[i]
+    scales = pairs.size
+    lag, held = cascade_layout(pairs, stride, np.zeros(scales, np.int64))
     reach = lag[scales - 1]
-
-    # Ring i holds the latest rows of scale i, as many as the blur to scale i + 1 looks at.
-    longest = 2 * radii.max() + 1
-    rings = np.empty((scales, longest, width), np.float32)
-    padded = np.empty(width + 2 * radii.max(), np.float32)
+    rings = np.empty((scales, held.max(), width), np.float32)
+    padded = np.empty(width + 2 * (pairs * stride).max(), np.float32)
 
     for step in range(max(0, first - reach), end + reach):
         for i in range(scales):
@@ -172,23 +144,15 @@ def _cascade_rows(plane, taps, radii, weights, out, first, end):  # type: ignore
             margin = reach - lag[i]
             if row < max(0, first - margin) or row >= min(height, end + margin):
                 continue
-            radius = radii[i]
-            scale_taps = taps[i, : radius + 1]
-            across = padded[radius : radius + width]
-            if i == 0:
-                filter_across_rows(across, plane, row, height, scale_taps)
+            blur_row(rings, held, i, plane, row, taps[i, : pairs[i] + 1], stride[i], padded)
+            if i == 0 or row < first or row >= end:
+                continue
+            fine = rings[i - 1, row % held[i - 1]]
+            coarse = rings[i, row % held[i]]
+            if out.shape[0] > 1 or i == 1:
+                _difference(out[i - 1, row], fine, coarse, weights[i - 1])
             else:
-                filter_across_rows(across, rings[i - 1, : 2 * radius + 1], row, height, scale_taps)
-            mirror_ends(padded, radius, width)
-            held = 2 * radii[i + 1] + 1 if i + 1 < scales else 1
-            coarse = rings[i, row % held]
-            filter_along_row(coarse, padded[: width + 2 * radius], scale_taps)
-            if i > 0 and first <= row < end:
-                fine = ring_row(rings[i - 1, : 2 * radius + 1], row, height)
-                if out.shape[0] > 1 or i == 1:
-                    _difference(out[i - 1, row], fine, coarse, weights[i - 1])
-                else:
-                    _larger_difference(out[0, row], fine, coarse, weights[i - 1])
+                _larger_difference(out[0, row], fine, coarse, weights[i - 1])
 
 
 @kernel
