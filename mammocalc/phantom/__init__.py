@@ -1,6 +1,8 @@
 """Synthetic mammograms with exact truth: benches, tests and samples are made of them."""
 
 from mammocalc.phantom.make import Phantom, make
+from mammocalc.phantom.samples import SAMPLES, write_phantom, write_phantoms, write_samples
+from mammocalc.phantom.scenes import SCENES, classic_benign, mixed, normal
 from mammocalc.phantom.settings import (
     DETECTORS,
     LABELS,
@@ -20,6 +22,8 @@ from mammocalc.phantom.truth import (
 __all__ = [
     "DETECTORS",
     "LABELS",
+    "SAMPLES",
+    "SCENES",
     "TEST_SEEDS",
     "TRAINING_SEEDS",
     "CalcificationTruth",
@@ -30,5 +34,11 @@ __all__ = [
     "Phantom",
     "PhantomSettings",
     "Truth",
+    "classic_benign",
     "make",
+    "mixed",
+    "normal",
+    "write_phantom",
+    "write_phantoms",
+    "write_samples",
 ]

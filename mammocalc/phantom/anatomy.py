@@ -115,7 +115,7 @@ def _with_nipple(
     from mammocalc.phantom.curves import arc_length, normals
 
     scale = min(1.0, size / 110)
-    tall, wide = rng.uniform(2.5, 7.0) * scale, rng.uniform(4.0, 6.0) * max(scale, 0.6)
+    tall, wide = rng.uniform(1.5, 4.5) * scale, rng.uniform(4.0, 6.0) * max(scale, 0.6)
     away = arc_length(line) - arc_length(line)[index]
     bump = tall * np.exp(-((np.abs(away) / wide) ** 3))
     outward = normals(line)
@@ -153,9 +153,7 @@ def _muscle_share(line: NDArray[np.float64], rows: int, columns: int, pitch: flo
     steep = 1 / np.sqrt(1 + np.minimum(slope**2, 9.0))
     inward = (edge[:, None] - np.arange(columns)[None, :] * pitch) * steep[:, None]
     # The muscle thickens over a few millimetres behind a sharp fascia.
-    return np.where(inward > 0, 0.55 + 0.45 * (1 - np.exp(-np.maximum(inward, 0) / 5.0)), 0.0) * (
-        0.5 + 0.5 * np.tanh(inward / 0.25)
-    )
+    return (1.0 - 0.45 * np.exp(-np.maximum(inward, 0.0) / 5.0)) * (0.5 + 0.5 * np.tanh(inward / 0.5))
 
 
 def _ducts(

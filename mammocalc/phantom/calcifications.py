@@ -118,6 +118,11 @@ def _cigar(count: int, calibre_mm: float, bluntness: float) -> NDArray[np.float6
     return 0.5 * calibre_mm * profile / np.median(profile)
 
 
+def _uneven(rng: np.random.Generator, count: int, spread: float, width: float) -> NDArray[np.float64]:
+    """Factors around 1 that vary smoothly, never by more than about two spreads."""
+    return np.exp(2 * spread * np.tanh(0.5 * smooth_noise(rng, count, width)))
+
+
 def _around(points: Points) -> tuple[float, float, float]:
     middle = 0.5 * (points.min(0) + points.max(0))
     return float(middle[0]), float(middle[1]), float(0.5 * np.ptp(points, axis=0).max())
@@ -129,9 +134,11 @@ def _rod(rng: np.random.Generator, scene: Scene) -> bool:
     points = _duct_piece(rng, scene, length, 3.0)
     if points is None:
         return False
-    radii = _cigar(len(points), calibre, rng.uniform(4.0, 10.0)) * np.exp(
-        0.03 * smooth_noise(rng, len(points), 12.0)
-    )
+    # A duct is never quite straight, and its cast never quite even.
+    sway = smooth_noise(rng, len(points), rng.uniform(12.0, 25.0)) * rng.uniform(0.05, 0.35) * calibre
+    points = points + normals(points) * sway[:, None]
+    radii = _cigar(len(points), calibre, rng.uniform(2.5, 7.0)) * _uneven(rng, len(points), 0.06, 9.0)
+    radii *= 0.5 * calibre / np.median(radii)
     parts = [(points, radii)]
     branched = rng.random() < 0.15 and length > 5
     if branched:
@@ -182,8 +189,8 @@ def _cast(
     """One fine, uneven cast of a ductule along `points`, on request with a branch, and where its centre is."""
     wander = 0.35 * calibre * smooth_noise(rng, len(points), 5.0)
     points = points + normals(points) * wander[:, None]
-    radii = _cigar(len(points), calibre, 5.0) * np.exp(0.28 * smooth_noise(rng, len(points), 2.5))
-    radii *= 0.5 * calibre / np.median(radii)
+    radii = _cigar(len(points), calibre, 5.0) * _uneven(rng, len(points), 0.25, 2.5)
+    radii = np.minimum(radii * (0.5 * calibre / np.median(radii)), 0.75 * calibre)
     parts = [(points, radii)]
     length = float(arc_length(points)[-1])
     if branch:
@@ -194,7 +201,7 @@ def _cast(
             rng, (points[fork, 0], points[fork, 1]), turn, max(0.8, 0.55 * length), 0.05, 3.0
         )
         side = piece(side, 0.0, float(arc_length(side)[-1]))
-        parts.append((side, 0.45 * calibre * np.exp(0.28 * smooth_noise(rng, len(side), 2.5))))
+        parts.append((side, 0.45 * calibre * _uneven(rng, len(side), 0.25, 2.5)))
     y0, x0, half = _around(np.vstack([part for part, _ in parts]))
     here = (y0, x0)
     solid = Solid(
@@ -305,7 +312,8 @@ def _artery(rng: np.random.Generator, scene: Scene) -> bool:
     if len(members) < 4:
         plate.undo(before)
         return False
-    scene.vessels.append((course, np.full(len(course), 0.5 * separation + 0.3)))
+    fading = np.minimum(1.0, 0.15 + np.minimum(np.arange(len(course)), np.arange(len(course))[::-1]) / 40)
+    scene.vessels.append((course, (0.5 * separation + 0.25) * fading))
     scene.chains.append(Chain("artery", course, separation, tuple(members)))
     return True
 
@@ -323,7 +331,7 @@ def _stretches(on: NDArray[np.bool_], least: int) -> Iterator[tuple[int, int]]:
 def _plaque(
     rng: np.random.Generator, scene: Scene, points: Points, calibre: float, per_mm: float
 ) -> list[int]:
-    radii = _cigar(len(points), calibre, 6.0) * np.exp(0.18 * smooth_noise(rng, len(points), 4.0))
+    radii = _cigar(len(points), calibre, 6.0) * _uneven(rng, len(points), 0.18, 4.0)
     y0, x0, half = _around(points)
     solid = Solid(
         "vascular",
@@ -369,8 +377,8 @@ def _round(rng: np.random.Generator, scene: Scene) -> bool:
 
 def _rim(rng: np.random.Generator, scene: Scene) -> bool:
     diameter = math.exp(rng.uniform(math.log(1.0), math.log(8.0)))
-    wall = min(rng.uniform(0.12, 0.45) * max(1.0, 0.3 * diameter), 0.9, 0.24 * diameter)
-    ratio, angle = rng.uniform(0.8, 1.0), rng.uniform(0, math.pi)
+    wall = min(rng.uniform(0.12, 0.40) + 0.04 * diameter, 0.9, 0.24 * diameter)
+    ratio, angle = rng.uniform(0.75, 1.0), rng.uniform(0, math.pi)
     along, across = 0.5 * diameter / math.sqrt(ratio), 0.5 * diameter * math.sqrt(ratio)
     unevenness = rng.uniform(0.0, 0.25)
     phase = rng.uniform(0, 2 * math.pi)
@@ -385,7 +393,7 @@ def _rim(rng: np.random.Generator, scene: Scene) -> bool:
         "rim",
         projection,
         along,
-        scene.material(rng, 0.35, 0.8),
+        scene.material(rng, 0.25, 0.65) * (1.0 if diameter < 3 else 0.7),
         length_mm=2 * along,
         width_mm=2 * across,
         diameter_mm=diameter,
@@ -407,7 +415,7 @@ def _popcorn(rng: np.random.Generator, scene: Scene) -> bool:
     def projection(y: Points, x: Points) -> Points:
         return merged(*(ellipsoid(y - v, x - u, r, r * f, 0.6 * r, 7 * f) for v, u, r, f in lobes))
 
-    solid = Solid("coarse", projection, 0.5 * size, scene.material(rng, 0.35, 0.8), peak_window_mm=0.4 * size)
+    solid = Solid("coarse", projection, 0.5 * size, scene.material(rng, 0.55, 1.0), peak_window_mm=0.4 * size)
     return _alone(rng, scene, solid, 4.0 + 0.5 * size)
 
 
@@ -435,7 +443,7 @@ def _dystrophic(rng: np.random.Generator, scene: Scene) -> bool:
         return 0.45 * size**0.6 * body * (0.7 + 0.5 * mottle)
 
     solid = Solid(
-        "dystrophic", projection, 0.85 * size, scene.material(rng, 0.35, 0.75), peak_window_mm=0.5 * size
+        "dystrophic", projection, 0.85 * size, scene.material(rng, 0.45, 0.9), peak_window_mm=0.5 * size
     )
     return _alone(rng, scene, solid, 3.0 + 0.5 * size)
 

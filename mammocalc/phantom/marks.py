@@ -54,7 +54,7 @@ def _label(
 
     text = f"{settings.laterality} {settings.view}"
     rows, columns = image.shape
-    scale = min(5.5 / pitch, 0.06 * columns) / 22
+    scale = min(4.0 / pitch, 0.035 * columns) / 22
     thick = max(1, round(scale * 2.2))
     (wide, tall), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     for y in np.linspace(0.06, 0.9, 15) * rows:

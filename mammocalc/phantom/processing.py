@@ -37,7 +37,7 @@ class Look:
 
 
 LOOKS: Mapping[Style, Look] = {
-    "enhanced": Look(0.90, (1.2, 1.9, 2.2, 2.0, 1.7, 1.3, 0.55), 0.24, 3.2),
+    "enhanced": Look(0.90, (1.7, 2.0, 1.9, 1.8, 1.5, 1.2, 0.55), 0.22, 2.9),
     "equalised": Look(0.97, (1.0, 1.5, 1.8, 1.7, 1.5, 1.2, 0.50), 0.34, 3.0),
     "soft": Look(0.80, (0.8, 1.1, 1.3, 1.3, 1.2, 1.0, 0.60), 0.30, 3.0),
     "film": Look(0.00, (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0), 0.33, 2.6),
@@ -66,13 +66,13 @@ def to_presentation(
     look = LOOKS[style]
     dense = -np.log(np.maximum(exposure, 2e-3))
     full = float(thickness_attenuation.max())
-    dense += look.evening * (full - np.maximum(thickness_attenuation, 0.4 * full))
+    dense += look.evening * (full - np.maximum(thickness_attenuation, 0.2 * full))
     if style != "film":
         dense = _with_bands(dense, inside, pitch_mm, look.gains)
     middle = float(np.median(dense[inside]))
     grey = 1 / (1 + (1 / look.middle - 1) * np.exp(-look.contrast * (dense - middle)))
     if style != "film":
-        grey *= _soft(inside, pitch_mm)
+        grey *= _fading(inside, pitch_mm)
     top = 2**bits - 1
     return np.clip(np.rint(grey * top), 0, top).astype(np.uint16)
 
@@ -101,7 +101,9 @@ def _with_bands(dense: Plane, inside: NDArray[np.bool_], pitch: float, gains: tu
     return out + gains[-1] * remaining
 
 
-def _soft(inside: NDArray[np.bool_], pitch: float) -> Plane:
+def _fading(inside: NDArray[np.bool_], pitch: float) -> Plane:
+    """1 in the breast, falling to 0 over the last half millimetre before its edge."""
     import cv2
 
-    return cv2.GaussianBlur(inside.astype(np.float64), (0, 0), 0.25 / pitch)
+    near = cv2.GaussianBlur(inside.astype(np.float64), (0, 0), 0.35 / pitch)
+    return np.clip(2.0 * near - 1.0, 0.0, 1.0)

@@ -72,15 +72,15 @@ class Detector:
 
 
 DETECTORS: Mapping[str, Detector] = {
-    "selenium_65": Detector(0.065, 0.040, 42.0, 0.05, 0.25, "enhanced", 12, "DIRECT"),
-    "selenium_70": Detector(0.070, 0.040, 45.0, 0.05, 0.25, "enhanced", 12, "DIRECT"),
-    "selenium_85": Detector(0.085, 0.045, 55.0, 0.05, 0.20, "equalised", 12, "DIRECT"),
-    "caesium_94": Detector(0.094, 0.080, 62.0, 0.04, 0.60, "soft", 12, "SCINTILLATOR"),
-    "caesium_100": Detector(0.100, 0.085, 65.0, 0.04, 0.60, "equalised", 14, "SCINTILLATOR"),
-    "storage_50": Detector(0.050, 0.070, 30.0, 0.05, 0.60, "enhanced", 12, "STORAGE"),
-    "film_50": Detector(0.050, 0.050, 32.0, 0.02, 0.70, "film", 12, "FILM"),
-    "film_100": Detector(0.100, 0.060, 55.0, 0.02, 0.50, "film", 10, "FILM"),
-    "film_200": Detector(0.200, 0.080, 70.0, 0.02, 0.30, "film", 8, "FILM"),
+    "selenium_65": Detector(0.065, 0.040, 30.0, 0.05, 0.25, "enhanced", 12, "DIRECT"),
+    "selenium_70": Detector(0.070, 0.040, 32.0, 0.05, 0.25, "enhanced", 12, "DIRECT"),
+    "selenium_85": Detector(0.085, 0.045, 39.0, 0.05, 0.20, "equalised", 12, "DIRECT"),
+    "caesium_94": Detector(0.094, 0.080, 46.0, 0.04, 0.60, "soft", 12, "SCINTILLATOR"),
+    "caesium_100": Detector(0.100, 0.085, 48.0, 0.04, 0.60, "equalised", 14, "SCINTILLATOR"),
+    "storage_50": Detector(0.050, 0.070, 24.0, 0.05, 0.60, "enhanced", 12, "STORAGE"),
+    "film_50": Detector(0.050, 0.050, 26.0, 0.02, 0.70, "film", 12, "FILM"),
+    "film_100": Detector(0.100, 0.060, 45.0, 0.02, 0.50, "film", 10, "FILM"),
+    "film_200": Detector(0.200, 0.080, 60.0, 0.02, 0.30, "film", 8, "FILM"),
 }
 
 

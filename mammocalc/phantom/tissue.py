@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from mammocalc_kernels.tubes import stamp_tube
@@ -58,6 +58,7 @@ def make_tissue(
     _add_fibres(stream(seed, "fibres"), attenuation, settings, breast, drawn)
     _add_vessels(stream(seed, "vessels"), attenuation, settings, breast, drawn)
     _add_folds(stream(seed, "folds"), attenuation, settings, breast, drawn)
+    _add_clips(stream(seed, "clips"), attenuation, settings, breast, drawn)
     return attenuation, drawn
 
 
@@ -69,68 +70,113 @@ def _skin_mm(breast: Breast) -> Plane:
 
 
 def _gland_mm(seed: int, settings: PhantomSettings, breast: Breast) -> Plane:
+    """Thickness of gland, muscle and strands of connective tissue along the beam, mm."""
     import cv2
 
     rng = stream(seed, "gland")
     rows, columns = breast.thickness_mm.shape
     ratio = breast.pitch_mm / COARSE_STEP_MM
     shape = (max(64, round(rows * ratio)), max(64, round(columns * ratio)))
-    step_y, step_x = rows * breast.pitch_mm / shape[0], columns * breast.pitch_mm / shape[1]
-    size = shape[::-1]
-    depth = cv2.resize(breast.skin_distance_mm, size, interpolation=cv2.INTER_AREA)
-    thickness = cv2.resize(breast.thickness_mm, size, interpolation=cv2.INTER_AREA)
-    muscle = cv2.resize(breast.muscle, size, interpolation=cv2.INTER_AREA)
-    y = (np.arange(shape[0])[:, None] + 0.5) * step_y
-    x = (np.arange(shape[1])[None, :] + 0.5) * step_x
+    depth, thickness, muscle = (
+        cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_AREA)
+        for plane in (breast.skin_distance_mm, breast.thickness_mm, breast.muscle)
+    )
+    y = (np.arange(shape[0])[:, None] + 0.5) * rows * breast.pitch_mm / shape[0]
+    x = (np.arange(shape[1])[None, :] + 0.5) * columns * breast.pitch_mm / shape[1]
     reach = float(breast.skin_line[:, 1].max())
-
-    # Two ways to look at a periodic field: as it is, and drawn out along the rays from the nipple.
     away = np.hypot(y - breast.nipple[0], x - breast.nipple[1] - 8.0)
-    angle = np.arctan2(y - breast.nipple[0], breast.nipple[1] + 8.0 - x)
-    bend = 0.5 * reach * power_law_field(rng, shape, COARSE_STEP_MM, 4.0, 40.0) * 0.06
-
-    def radial(field: Plane, stretch: float) -> Plane:
-        down = (away + bend) / (stretch * COARSE_STEP_MM)
-        across = angle * 0.45 * reach / COARSE_STEP_MM + bend / COARSE_STEP_MM
-        return cv2.remap(
-            field.astype(np.float32),
-            across.astype(np.float32),
-            down.astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_WRAP,
-        ).astype(np.float64)
-
     density = settings.density
-    field = lambda beta, longest: power_law_field(rng, shape, COARSE_STEP_MM, beta, longest)  # noqa: E731
-    layers = np.zeros(shape)
-    for k in range(6):
-        one = field(3.0, 30.0)
-        if k % 2 == 0:
-            one = radial(one, rng.uniform(1.6, 2.4))
-        layers += _step((one - 0.9 + 1.6 * density) / rng.uniform(0.2, 0.6))
-    layers /= 6
 
-    # The gland lies as a cone behind the nipple, under a layer of fat whose border undulates.
-    border = 4.0 + 0.16 * reach * (1 - 0.6 * density) * (1 + 0.5 * field(3.5, 50.0))
-    cone = away / reach + 0.22 * field(3.5, 50.0)
-    envelope = _step((depth - border) / (1.2 + 0.02 * reach)) * _step((0.78 + 0.35 * density - cone) / 0.12)
-    envelope = 0.06 + 0.94 * envelope
-    gland = thickness * envelope * layers * (0.35 + 0.65 * density)
+    def field(beta: float, longest: float) -> Plane:
+        return power_law_field(rng, shape, COARSE_STEP_MM, beta, longest)
 
-    # Septa: thin sheets between lobules of fat, seen where a smooth field crosses zero.
-    for k in range(4):
-        sheet = field(3.6, 14.0)
-        if k % 2:
-            sheet = radial(sheet, 2.0)
-        slope_y, slope_x = np.gradient(sheet, COARSE_STEP_MM)
-        nearness = np.abs(sheet) / np.maximum(np.hypot(slope_y, slope_x), 1e-3)
-        strength = np.maximum(field(3.0, 20.0), 0.0)
-        gland += (
-            1.6 * strength * np.exp(-((nearness / rng.uniform(0.25, 0.5)) ** 2)) * _step((depth - 2.0) / 1.0)
-        )
-    gland = gland * (1 - muscle) + 0.85 * thickness * muscle * (1 + 0.03 * field(3.0, 20.0))
+    # Tissue is drawn out towards the nipple, more or less.
+    towards = np.arctan2(y - breast.nipple[0], x - breast.nipple[1] - 8.0) + 0.45 * field(4.5, 40.0)
+
+    # The gland lies as a cone behind the nipple, under a layer of fat; both borders undulate.
+    border = 3.0 + 0.15 * reach * (1 - 0.7 * density) * (1 + 0.5 * field(5.0, 45.0))
+    cone = away / reach + 0.16 * field(5.0, 45.0)
+    envelope = _step((depth - border) / (1.5 + 0.03 * reach)) * _step((0.75 + 0.4 * density - cone) / 0.2)
+    envelope = (0.05 + 0.10 * density) + 0.9 * envelope
+    # Lobules of fat leave smooth dark holes; several layers of them lie over each other.
+    lobules = np.mean(
+        [_step((field(4.3, 25.0) - 0.8 + 1.7 * density) / rng.uniform(0.4, 0.9)) for _ in range(5)], axis=0
+    )
+    grain = 0.8 * _streaks(rng, shape, towards, 3.3, 18.0, 2.5) + 0.5 * field(3.0, 10.0)
+    gland = (
+        thickness * envelope * (0.15 + 0.85 * lobules) * (0.16 + 0.55 * density) * np.exp(0.35 * grain - 0.05)
+    )
+
+    # Sheets and strands of connective tissue, in the fat too.
+    under_skin = _step((depth - 2.0) / 1.5)
+    share = (0.30 + 0.70 * envelope) * under_skin
+    for width, stretch, weight in ((0.3, 6.0, 1.8), (0.4, 4.0, 2.2), (0.6, 3.0, 2.2), (0.35, 2.0, 1.4)):
+        strands = _strands(rng, shape, towards, width, stretch)
+        gland += weight * share * np.maximum(field(3.0, 15.0) - 0.2, 0.0) * strands
+    fibres_of_muscle = _streaks(rng, shape, np.full(shape, 1.9), 3.0, 15.0, 6.0)
+    gland = gland * (1 - muscle) + thickness * muscle * (0.42 + 0.18 * density) * (
+        1 + 0.10 * fibres_of_muscle
+    )
     fine = cv2.resize(gland, (columns, rows), interpolation=cv2.INTER_CUBIC)
-    return np.clip(fine, 0.0, breast.thickness_mm)
+    # There can be no more gland than breast.
+    room = np.maximum(breast.thickness_mm, 1e-6)
+    return room * np.tanh(np.maximum(fine, 0.0) / room)
+
+
+DIRECTIONS = 8
+"""Of the oriented random fields that streaks are mixed from."""
+
+
+def _oriented(
+    rng: np.random.Generator, shape: tuple[int, int], beta: float, longest: float, stretch: float
+) -> Iterator[tuple[float, Plane]]:
+    """Random fields drawn out by `stretch` along one direction each: the direction in radians and the field."""
+    from scipy import fft
+
+    rows, columns = (fft.next_fast_len(n, real=True) for n in shape)
+    down = fft.fftfreq(rows, COARSE_STEP_MM)[:, None]
+    right = fft.rfftfreq(columns, COARSE_STEP_MM)[None, :]
+    for k in range(DIRECTIONS):
+        direction = np.pi * k / DIRECTIONS
+        along = down * np.sin(direction) + right * np.cos(direction)
+        across = down * np.cos(direction) - right * np.sin(direction)
+        spectrum = fft.rfft2(rng.standard_normal((rows, columns)))
+        spectrum *= ((along * stretch) ** 2 + across**2 + longest**-2.0) ** (-beta / 4)
+        spectrum[0, 0] = 0.0
+        field = fft.irfft2(spectrum, s=(rows, columns))[: shape[0], : shape[1]]
+        yield direction, field / field.std()
+
+
+def _streaks(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    towards: Plane,
+    beta: float,
+    longest: float,
+    stretch: float,
+) -> Plane:
+    """A random field of about unit variance drawn out along the direction `towards` (radians) of each place."""
+    total, squares = np.zeros(shape), np.zeros(shape)
+    for direction, field in _oriented(rng, shape, beta, longest, stretch):
+        weight = np.cos(towards - direction) ** 8
+        total += weight * field
+        squares += weight**2
+    return total / np.sqrt(squares)
+
+
+def _strands(
+    rng: np.random.Generator, shape: tuple[int, int], towards: Plane, width_mm: float, stretch: float
+) -> Plane:
+    """Curved lines of one width, 0 to about 1, along `towards` and sometimes across it.
+
+    The lines are where smooth drawn-out fields cross zero; the distance to such a line is value over slope.
+    """
+    total = np.zeros(shape)
+    for direction, field in _oriented(rng, shape, 4.6, 10.0, stretch):
+        slope_y, slope_x = np.gradient(field, COARSE_STEP_MM)
+        distance = np.abs(field) / np.maximum(np.hypot(slope_y, slope_x), 1e-3)
+        total += (0.08 + np.cos(towards - direction) ** 8) * np.exp(-((distance / width_mm) ** 2))
+    return total
 
 
 def _step(value: Plane) -> Plane:
@@ -269,7 +315,7 @@ def _add_vessels(
             curve = winding_curve(rng, start, rng.uniform(0, 2 * np.pi), rng.uniform(25, 90), 0.06, 8.0)
             curve = _inside(curve, breast, 2.0)
             if len(curve) * 0.4 > 15:
-                radii = np.linspace(1.0, 0.7, len(curve)) * rng.uniform(0.5, 1.5)
+                radii = _strand(rng, curve, rng.uniform(0.5, 1.4), 0.08) * np.linspace(1.0, 0.7, len(curve))
                 add(curve, radii, EXCESS_PER_MM, 0.5)
                 drawn.append(("vessel", *_middle(curve), len(curve) * 0.4))
                 break
@@ -287,7 +333,7 @@ def _add_folds(
         height = breast.skin_distance_mm.shape[0] * breast.pitch_mm
         near_top = settings.view == "MLO" or rng.random() < 0.5
         y = height * (rng.uniform(0.05, 0.22) if near_top else rng.uniform(0.78, 0.92))
-        curve = winding_curve(rng, (y, 0.5), rng.uniform(-0.4, 0.4), rng.uniform(12, 40), 0.02, 20.0)
+        curve = winding_curve(rng, (y, 0.5), rng.uniform(-0.6, 0.6), rng.uniform(12, 40), 0.035, 20.0)
         curve = _inside(curve, breast, 1.0)
         if len(curve) > 8:
             width = rng.uniform(0.6, 1.6)
@@ -299,6 +345,34 @@ def _add_folds(
                 0.5,
             )
             drawn.append(("skin fold", *_middle(curve), len(curve) * 0.4))
+
+
+METAL_PER_MM = 6.0
+"""Titanium at about 20 keV."""
+
+
+def _add_clips(
+    rng: np.random.Generator,
+    attenuation: Plane,
+    settings: PhantomSettings,
+    breast: Breast,
+    drawn: list[tuple[str, float, float, float]],
+) -> None:
+    """Surgical clips: two straight legs of one thickness that meet at a bend."""
+    add = tube_adder(attenuation, breast.pitch_mm)
+    for _ in range(settings.clips):
+        start = _start(rng, breast, 8.0)
+        if start is None:
+            continue
+        heading, opening = rng.uniform(0, 2 * np.pi), rng.uniform(0.0, 0.35)
+        leg = rng.uniform(2.0, 4.0)
+        ends = [
+            np.array(start) + leg * np.array([np.sin(heading + turn), np.cos(heading + turn)])
+            for turn in (-opening, opening)
+        ]
+        bent = np.stack([ends[0], np.array(start), ends[1]])
+        add(bent, np.full(3, rng.uniform(0.2, 0.3)), METAL_PER_MM, 0.5)
+        drawn.append(("clip", *_middle(bent), leg))
 
 
 def _middle(curve: NDArray[np.float64]) -> tuple[float, float]:

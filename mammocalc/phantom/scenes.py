@@ -1,0 +1,106 @@
+"""Settings for whole sets of phantoms, one settings object a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from mammocalc.phantom.curves import stream
+from mammocalc.phantom.settings import DETECTORS, LABELS, PhantomSettings
+
+Size = Literal["small", "full"]
+
+FIELD_MM: Mapping[Size, tuple[float, float]] = {"small": (98.0, 70.0), "full": (232.0, 178.0)}
+"""Height and width of the image."""
+
+# How often each kind of system comes up in the mix.
+SHARES: Mapping[str, float] = {
+    "selenium_65": 0.16,
+    "selenium_70": 0.20,
+    "selenium_85": 0.16,
+    "caesium_94": 0.14,
+    "caesium_100": 0.14,
+    "storage_50": 0.08,
+    "film_50": 0.06,
+    "film_100": 0.04,
+    "film_200": 0.02,
+}
+
+NO_CALCIUM: Mapping[str, int] = dict.fromkeys(LABELS, 0)
+
+
+def mixed(seed: int, size: Size = "small") -> PhantomSettings:
+    """Any system, side, view, density and difficulty; a few kinds of calcification, and distractors, in each image."""
+    rng = stream(seed, "mixed settings")
+    values = _system(rng, size)
+    film = values["detector"].startswith("film")
+    values |= NO_CALCIUM
+    # Two to five kinds an image, now and then none at all.
+    for label in rng.choice(LABELS, int(rng.integers(2, 6)), replace=False) if rng.random() > 0.08 else ():
+        values[str(label)] = int(rng.integers(1, _MANY.get(str(label), 1) + 1))
+    values |= {
+        "difficulty": float(rng.uniform(0.2, 0.9)),
+        "fibres_per_cm2": float(rng.uniform(1.0, 4.0)),
+        "ligaments_per_cm2": float(rng.uniform(0.1, 0.5)),
+        "vessels": int(rng.integers(1, 7)),
+        "skin_folds": int(rng.random() < 0.25),
+        "clips": int(rng.integers(1, 4)) if rng.random() < 0.1 else 0,
+        "hot_pixels": int(rng.integers(1, 8)) if not film and rng.random() < 0.3 else 0,
+        "dust": int(rng.integers(2, 25)) if film else 0,
+        "lint": int(rng.integers(0, 4)) if film else 0,
+        "scratches": int(rng.integers(0, 3)) if film else 0,
+        "grid_lines": bool(rng.random() < 0.12),
+        "bb_marker": bool(rng.random() < 0.2),
+        "view_label": bool(rng.random() < 0.8),
+    }
+    return PhantomSettings(**values)
+
+
+_MANY = {"large_rod_like": 8, "vascular": 2, "round": 8, "rim": 4, "coarse": 2, "dystrophic": 2, "suture": 2}
+
+
+def classic_benign(seed: int, size: Size = "small") -> PhantomSettings:
+    """Secretory rods and calcified arteries together, with some round calcifications and rims: nothing suspicious."""
+    rng = stream(seed, "classic benign settings")
+    values = _system(rng, size) | NO_CALCIUM
+    values |= {
+        "large_rod_like": int(rng.integers(6, 16)),
+        "vascular": int(rng.integers(1, 4)),
+        "round": int(rng.integers(2, 8)),
+        "rim": int(rng.integers(0, 3)),
+    }
+    return PhantomSettings(**values)
+
+
+def normal(seed: int, size: Size = "small") -> PhantomSettings:
+    """The mix of `mixed` with no calcification at all: every mark on it is false."""
+    return mixed(seed, size).without_calcium()
+
+
+def _system(rng: np.random.Generator, size: Size) -> dict[str, Any]:
+    detector = str(rng.choice(list(SHARES), p=list(SHARES.values())))
+    film = detector.startswith("film")
+    pitch = DETECTORS[detector].pixel_spacing_mm
+    tall, wide = FIELD_MM[size]
+    raw = not film and rng.random() < 0.35
+    return {
+        "detector": detector,
+        "rows": round(tall / pitch),
+        "columns": round(wide / pitch),
+        "intent": "FOR PROCESSING" if raw else "FOR PRESENTATION",
+        "dense_is_bright": False if not raw and rng.random() < 0.15 else None,
+        "laterality": str(rng.choice(["L", "R"])),
+        "view": str(rng.choice(["CC", "MLO"])),
+        "density": float(rng.beta(1.6, 1.8)),
+        "thickness_mm": float(rng.uniform(35, 70)),
+    }
+
+
+SCENES: Mapping[str, Callable[[int, Size], PhantomSettings]] = {
+    "mixed": mixed,
+    "classic-benign": classic_benign,
+    "normal": normal,
+}
+"""Sets of phantoms by name."""
