@@ -11,6 +11,7 @@ from mammocalc.prepare.density import density_curve
 from mammocalc.prepare.nipple import find_nipple
 from mammocalc.prepare.noise import estimate_noise, make_stabiliser
 from mammocalc.prepare.parameters import PrepareParameters
+from mammocalc.prepare.pectoral import find_pectoral
 from mammocalc.prepare.scene import Anatomy, Scene
 from mammocalc.read.mammogram import Mammogram
 
@@ -42,14 +43,18 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
     breast = find_breast(cells, mammogram.laterality, parameters)
     skin = skin_distance(cells, breast)
     foreign = np.zeros_like(breast.mask)
-    pectoral = np.zeros_like(breast.mask)
+    pectoral = (
+        find_pectoral(cells, breast, mammogram.view)
+        if parameters.find_pectoral
+        else np.zeros_like(breast.mask)
+    )
     anatomy = Anatomy(
         step=cells.step,
         breast=breast.mask,
         pectoral=pectoral,
         foreign=foreign,
         skin_distance_mm=skin,
-        nipple=find_nipple(cells, breast, skin),
+        nipple=find_nipple(cells, breast, pectoral, mammogram.view),
         chest_wall=breast.chest_wall,
         breast_area_mm2=float(breast.mask.sum()) * cells.size_mm**2,
     )
