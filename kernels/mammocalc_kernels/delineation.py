@@ -125,12 +125,27 @@ def _fitted_plane(values, rows, cols, count):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _occupied(shape, run_row, run_start, run_stop):  # type: ignore[no-untyped-def]
-    """1 on every pixel of every run."""
-    out = np.zeros(shape, np.uint8)
-    for i in range(len(run_row)):
-        out[run_row[i], run_start[i] : run_stop[i]] = 1
+def _component_numbers(shape, offsets, run_row, run_start, run_stop):  # type: ignore[no-untyped-def]
+    """k + 1 on every pixel of component k, else 0."""
+    out = np.zeros(shape, np.int32)
+    for k in range(len(offsets) - 1):
+        for i in range(offsets[k], offsets[k + 1]):
+            out[run_row[i], run_start[i] : run_stop[i]] = k + 1
     return out
+
+
+@kernel
+def _is_nearest(occupied, row, col, number, distance):  # type: ignore[no-untyped-def]
+    """Whether no other component is nearer to a pixel (chessboard), or as near with a lower number."""
+    h, w = occupied.shape
+    for i in range(max(row - distance, 0), min(row + distance + 1, h)):
+        for j in range(max(col - distance, 0), min(col + distance + 1, w)):
+            other = occupied[i, j]
+            if other != 0 and other != number:
+                apart = max(abs(i - row), abs(j - col))
+                if apart < distance or other < number:
+                    return False
+    return True
 
 
 @kernel
@@ -168,10 +183,10 @@ def _delineate(
     dead = np.empty(widest, np.bool_)
 
     out_pixel = np.empty(4096, np.int64)
-    out_region = np.empty(4096, np.int64)
     out_contrast = np.empty(4096, np.float32)
     n_pixels = 0
     out_peak = np.empty(256, np.float32)
+    out_size = np.empty(256, np.int64)
     out_surroundings = np.empty((256, 2), np.float32)
     n_regions = 0
 
@@ -221,7 +236,7 @@ def _delineate(
         for i in range(ch):
             for j in range(cw):
                 d = distance[i, j]
-                if d <= 2 and (d == 0 or occupied[top + i, left + j] == 0):
+                if d == 0 or (d <= 2 and _is_nearest(occupied, top + i, left + j, k + 1, d)):
                     value[i, j] -= np.float32(offset + by_row * i + by_col * j)
                     if value[i, j] > np.float32(0):
                         key[domain] = -value[i, j]
@@ -277,33 +292,49 @@ def _delineate(
                         parent[lower] = higher
         if basins == 0:
             continue
-        # Number the merged basins in order of their first pixel and write out their pixels.
+        # Number the merged basins in order of their first pixel and count their pixels ...
         number = np.full(basins, -1, np.int64)
+        sizes = np.zeros(basins, np.int64)
+        found = 0
         for i in range(ch):
             for j in range(cw):
                 if not within[i, j] or dead[owner[i, j]]:
                     continue
                 root = _root(parent, owner[i, j])
                 if number[root] < 0:
+                    number[root] = found
+                    found += 1
                     if n_regions == len(out_peak):
                         out_peak = np.concatenate((out_peak, out_peak))
+                        out_size = np.concatenate((out_size, out_size))
                         out_surroundings = np.concatenate((out_surroundings, out_surroundings))
-                    number[root] = n_regions
                     out_peak[n_regions] = peak[root]
                     out_surroundings[n_regions, 0] = deviation
                     out_surroundings[n_regions, 1] = np.sqrt(by_row * by_row + by_col * by_col)
                     n_regions += 1
-                if n_pixels == len(out_pixel):
-                    out_pixel = np.concatenate((out_pixel, out_pixel))
-                    out_region = np.concatenate((out_region, out_region))
-                    out_contrast = np.concatenate((out_contrast, out_contrast))
-                out_pixel[n_pixels] = np.int64(top + i) * w + left + j
-                out_region[n_pixels] = number[root]
-                out_contrast[n_pixels] = value[i, j]
-                n_pixels += 1
+                sizes[number[root]] += 1
+        # ... then write them out object by object.
+        total = sizes[:found].sum()
+        while n_pixels + total > len(out_pixel):
+            out_pixel = np.concatenate((out_pixel, out_pixel))
+            out_contrast = np.concatenate((out_contrast, out_contrast))
+        place_of = np.empty(found, np.int64)
+        at = n_pixels
+        for q in range(found):
+            out_size[n_regions - found + q] = sizes[q]
+            place_of[q] = at
+            at += sizes[q]
+        for i in range(ch):
+            for j in range(cw):
+                if within[i, j] and not dead[owner[i, j]]:
+                    q = number[_root(parent, owner[i, j])]
+                    out_pixel[place_of[q]] = np.int64(top + i) * w + left + j
+                    out_contrast[place_of[q]] = value[i, j]
+                    place_of[q] += 1
+        n_pixels += total
     return (
         out_pixel[:n_pixels].copy(),
-        out_region[:n_pixels].copy(),
+        out_size[:n_regions].copy(),
         out_contrast[:n_pixels].copy(),
         out_peak[:n_regions].copy(),
         out_surroundings[:n_regions].copy(),
@@ -347,9 +378,9 @@ def delineate(
     Returns
     -------
     pixel : ndarray of int64
-        Flat plane index of every object pixel; an object's pixels need not be contiguous in this list.
-    region : ndarray of int64
-        Object number of each pixel, 0-based, in order of component, then first pixel.
+        Flat plane index of every object pixel, object by object, ascending within an object. Objects never share one.
+    start : ndarray of int64, shape (n + 1,)
+        Object k owns ``pixel[start[k]:start[k + 1]]``; objects are in order of component, then first pixel.
     contrast : ndarray of float32
         Smoothed plane minus fitted background at each pixel.
     peak : ndarray of float32, shape (n,)
@@ -358,7 +389,7 @@ def delineate(
         Deviation of the smoothed background from its fitted plane, and that plane's slope per px.
     """
 
-    occupied = _occupied(plane.shape, run_row, run_start, run_stop)
+    occupied = _component_numbers(plane.shape, offsets, run_row, run_start, run_stop)
 
     def part(first: int, end: int) -> tuple[Any, ...]:
         return tuple(
@@ -368,89 +399,142 @@ def delineate(
             )
         )  # fmt: skip
 
-    parts = run_bands(part, len(offsets) - 1, threads)
-    shift = 0
-    regions = []
-    for _, region, _, peak, _ in parts:
-        regions.append(region + shift)
-        shift += len(peak)
-    return (
-        np.concatenate([p[0] for p in parts]),
-        np.concatenate(regions),
-        np.concatenate([p[2] for p in parts]),
-        np.concatenate([p[3] for p in parts]),
-        np.concatenate([p[4] for p in parts]),
+    pixel, size, contrast, peak, surroundings = (
+        np.concatenate(arrays) for arrays in zip(*run_bands(part, len(offsets) - 1, threads), strict=True)
     )
+    return pixel, np.concatenate(([0], np.cumsum(size))), contrast, peak, surroundings
+
+
+#: Columns of what `object_evidence` returns, before the eight directions.
+EVIDENCE_COLUMNS = (
+    "row",
+    "col",
+    "row_row",
+    "col_col",
+    "row_col",
+    "level",
+    "contrast",
+    "response",
+    "gradient",
+)
 
 
 @kernel
-def _sector_levels(plane, pixel, start, gap, ring, first, end, out):  # type: ignore[no-untyped-def]
+def _object_evidence(  # type: ignore[no-untyped-def]
+    plane, response, factor, pixel, contrast, start, gap, ring, first, end, out
+):
     h, w = plane.shape
     reach = gap + ring
     for k in range(first, end):
         top, bottom, left, right = h, 0, w, 0
-        mean_row, mean_col = 0.0, 0.0
+        row, col, level, above, strongest = 0.0, 0.0, 0.0, 0.0, 0.0
         count = start[k + 1] - start[k]
         for q in range(start[k], start[k + 1]):
             i, j = pixel[q] // w, pixel[q] % w
             top, bottom = min(top, i), max(bottom, i + 1)
             left, right = min(left, j), max(right, j + 1)
-            mean_row += i
-            mean_col += j
-        mean_row /= count
-        mean_col /= count
+            row += i
+            col += j
+            level += plane[i, j]
+            above += contrast[q]
+            a, b = min(i // factor, response.shape[0] - 1), min(j // factor, response.shape[1] - 1)
+            strongest = max(strongest, response[a, b])
+        row /= count
+        col /= count
         top, bottom = max(top - reach, 0), min(bottom + reach, h)
         left, right = max(left - reach, 0), min(right + reach, w)
         ch, cw = bottom - top, right - left
         distance = np.full((ch, cw), 30000, np.int32)
+        row_row, col_col, row_col = 0.0, 0.0, 0.0
         for q in range(start[k], start[k + 1]):
-            distance[pixel[q] // w - top, pixel[q] % w - left] = 0
+            i, j = pixel[q] // w, pixel[q] % w
+            distance[i - top, j - left] = 0
+            row_row += (i - row) * (i - row)
+            col_col += (j - col) * (j - col)
+            row_col += (i - row) * (j - col)
         _chessboard_distance(distance)
+        steepness, outline = 0.0, 0
         total = np.zeros(8, np.float64)
         sizes = np.zeros(8, np.int64)
         for i in range(ch):
             for j in range(cw):
-                if gap < distance[i, j] <= reach:
-                    angle = np.arctan2(top + i - mean_row, left + j - mean_col) + np.pi
+                d = distance[i, j]
+                if d == 0:
+                    inner = (
+                        0 < i < ch - 1
+                        and 0 < j < cw - 1
+                        and distance[i - 1, j] == 0
+                        and distance[i + 1, j] == 0
+                        and distance[i, j - 1] == 0
+                        and distance[i, j + 1] == 0
+                    )
+                    if not inner:
+                        r, c = min(max(top + i, 1), h - 2), min(max(left + j, 1), w - 2)
+                        falling = plane[r + 1, c + 1] - plane[r - 1, c - 1]
+                        rising = plane[r + 1, c - 1] - plane[r - 1, c + 1]
+                        by_row = 2 * (plane[r + 1, c] - plane[r - 1, c]) + falling + rising
+                        by_col = 2 * (plane[r, c + 1] - plane[r, c - 1]) + falling - rising
+                        steepness += np.hypot(by_row, by_col) / 8
+                        outline += 1
+                elif gap < d <= reach:
+                    angle = np.arctan2(top + i - row, left + j - col) + np.pi
                     sector = int(angle * (4.0 / np.pi)) % 8
                     total[sector] += plane[top + i, left + j]
                     sizes[sector] += 1
+        out[k, 0] = row
+        out[k, 1] = col
+        out[k, 2] = row_row / count
+        out[k, 3] = col_col / count
+        out[k, 4] = row_col / count
+        out[k, 5] = level / count
+        out[k, 6] = above / count
+        out[k, 7] = strongest
+        out[k, 8] = steepness / max(outline, 1)
         for sector in range(8):
-            out[k, sector] = total[sector] / sizes[sector] if sizes[sector] > 0 else np.nan
+            out[k, 9 + sector] = total[sector] / sizes[sector] if sizes[sector] > 0 else np.nan
 
 
-def sector_levels(
+def object_evidence(
     plane: NDArray[np.float32],
+    response: NDArray[np.float32],
     pixel: NDArray[np.int64],
+    contrast: NDArray[np.float32],
     start: NDArray[np.int64],
     *,
     gap: int,
     ring: int,
+    factor: int = 1,
     threads: int = 1,
-) -> NDArray[np.float32]:
-    """Mean grey level of the surroundings of each object in eight directions from its centroid.
+) -> NDArray[np.float64]:
+    """What the score of each object is made of: moments, levels, edge gradient, and the surroundings by direction.
 
-    An isolated speck stands above all of them; a piece of a fibre, a vessel or an edge goes on in some.
+    An isolated speck stands above its surroundings in all eight directions; a piece of a fibre, a vessel or an edge
+    goes on in some.
 
     Parameters
     ----------
-    plane : ndarray of float32, shape (h, w)
-    pixel, start : ndarray of int64
-        Object k owns the flat plane indices ``pixel[start[k]:start[k + 1]]``.
+    plane : ndarray of float32, shape (h, w), at least 3x3
+    response : ndarray of float32, shape (h // factor, w // factor)
+    pixel, contrast, start
+        As `delineate` returns them.
     gap, ring : int
         The surroundings are the pixels at chessboard distance ``gap < d <= gap + ring`` from the object.
+    factor : int
+        Side of a response pixel in plane pixels.
     threads : int
         The result does not depend on it.
 
     Returns
     -------
-    ndarray of float32, shape (n, 8)
-        NaN where a direction lies outside the plane.
+    ndarray of float64, shape (n, 17)
+        `EVIDENCE_COLUMNS`: centroid (plane pixels), central second moments (px2), mean of the plane, mean contrast,
+        largest response, mean Sobel gradient per px over the outline; then the mean of the plane in eight directions
+        from the centroid, NaN where a direction lies outside the plane.
     """
-    out = np.empty((len(start) - 1, 8), np.float32)
+    out = np.empty((len(start) - 1, len(EVIDENCE_COLUMNS) + 8), np.float64)
 
     def part(first: int, end: int) -> None:
-        _sector_levels(plane, pixel, start, gap, ring, first, end, out)
+        _object_evidence(plane, response, factor, pixel, contrast, start, gap, ring, first, end, out)
 
     run_bands(part, len(out), threads)
     return out

@@ -136,7 +136,9 @@ def _texture_level(quantiles: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.maximum(level, 0.8).astype(np.float32)
 
 
-def level_at(components: Components, row: NDArray[np.int64], col: NDArray[np.int64]) -> NDArray[np.float64]:
+def level_at(
+    components: Components, row: NDArray[np.float64], col: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Local strength of noise and texture at plane pixels."""
     side = components.tile * components.factor
     grid = components.level

@@ -86,120 +86,76 @@ def outlined_objects(
     Objects
         In order of component, then first pixel.
     """
-    from mammocalc_kernels.delineation import delineate, sector_levels
+    from mammocalc_kernels.delineation import delineate, object_evidence
 
     plane, pitch = scene.plane, scene.pixel_spacing_mm
-    width = plane.shape[1]
-    pixel, region, contrast, peak, surroundings = delineate(
+    ring = max(3, round(ring_mm / pitch))
+    pixel, start, contrast, peak, surroundings = delineate(
         plane,
         components.offsets,
         components.run_row,
         components.run_start,
         components.run_stop,
-        ring=max(3, round(ring_mm / pitch)),
+        ring=ring,
         fraction=parameters.outline_fraction,
         saddle=parameters.saddle_fraction,
         smallest_contrast=1.0,
         threads=threads,
     )
-    # Neighbouring components reach two pixels beyond themselves: a pixel claimed twice goes to the higher contrast.
-    order = np.lexsort((-contrast, pixel))
-    order = order[np.append(True, np.diff(pixel[order]) != 0)[: len(order)]]
-    order = order[np.lexsort((pixel[order], region[order]))]
-    pixel, contrast = pixel[order], contrast[order]
-    kept, region = np.unique(region[order], return_inverse=True)
-    peak, surroundings = peak[kept], surroundings[kept]
-    n = len(kept)
-    area = np.bincount(region, minlength=n).astype(np.float64)
-    start = np.concatenate(([0], np.cumsum(area))).astype(np.int64)
-
-    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.bincount(region, values, n) / area)
-
-    row, col = pixel // width, pixel % width
-    centre_row, centre_col = mean(row), mean(col)
-    down, across = row - centre_row[region], col - centre_col[region]
+    measured = object_evidence(
+        plane,
+        components.response,
+        pixel,
+        contrast,
+        start,
+        gap=2,
+        ring=ring,
+        factor=components.factor,
+        threads=threads,
+    )
+    row, col, row_row, col_col, row_col, level, above, response, gradient = measured[:, :9].T
     # A pixel is a square, not a point: 1/12 is its own second moment.
-    rr, cc, rc = mean(down * down) + 1 / 12, mean(across * across) + 1 / 12, mean(down * across)
-    spread = np.sqrt((rr - cc) ** 2 + 4 * rc**2)
-    elongation = np.sqrt((rr + cc + spread) / np.maximum(rr + cc - spread, 1e-9))
-
-    response = np.zeros(n)
-    factor = components.factor
-    source = components.response
-    at = np.minimum(row // factor, source.shape[0] - 1), np.minimum(col // factor, source.shape[1] - 1)
-    np.maximum.at(response, region, source[at])
-    response /= level_at(components, centre_row.astype(np.int64), centre_col.astype(np.int64))
-
-    gradient = _outline_gradient(plane, pixel, region, n)
-    sectors = sector_levels(plane, pixel, start, gap=2, ring=max(3, round(ring_mm / pitch)), threads=threads)
-    level = _mean_level(plane, pixel, region, n)
-    isolation, one_sided = _isolation(sectors, level, peak.astype(np.float64))
-    deviation, slope = surroundings[:, 0].astype(np.float64), surroundings[:, 1].astype(np.float64)
-    diameter = np.sqrt(4 * area / np.pi)
-    peak = peak.astype(np.float64)
+    row_row, col_col = row_row + 1 / 12, col_col + 1 / 12
+    spread = np.sqrt((row_row - col_col) ** 2 + 4 * row_col**2)
+    peak = np.maximum(peak.astype(np.float64), 1e-6)
+    deviation, slope = surroundings.astype(np.float64).T
+    diameter = np.sqrt(4 / np.pi * np.diff(start))
+    isolation, one_sided = _isolation(measured[:, 9:], level, peak)
+    edge_width = peak / np.maximum(gradient, 1e-6)
     step = scene.anatomy.step
-    cell_row = ((centre_row + scene.origin[0]) // step).astype(int)
-    cell_col = ((centre_col + scene.origin[1]) // step).astype(int)
+    cell_row = ((row + scene.origin[0]) // step).astype(int)
+    cell_col = ((col + scene.origin[1]) // step).astype(int)
     return Objects(
         pixel,
         start,
         {
-            "response": response,
+            "response": response / level_at(components, row, col),
             "background_ratio": peak / np.maximum(deviation, 0.05),
             "contrast_noise": peak,
-            "edge_width_mm": peak / np.maximum(gradient, 1e-6) * pitch,
+            "edge_width_mm": edge_width * pitch,
             "diameter_mm": diameter * pitch,
-            "elongation": elongation,
-            "fill": mean(contrast.astype(np.float64)) / np.maximum(peak, 1e-6),
-            "background_slope": slope * diameter / (0.5 * np.maximum(peak, 1e-6)),
+            "elongation": np.sqrt(
+                (row_row + col_col + spread) / np.maximum(row_row + col_col - spread, 1e-9)
+            ),
+            "fill": above / peak,
+            "background_slope": slope * diameter / (0.5 * peak),
             "isolation": isolation,
             "one_sided": one_sided,
-            "edge_width_px": peak / np.maximum(gradient, 1e-6),
+            "edge_width_px": edge_width,
             "skin_distance_mm": scene.anatomy.skin_distance_mm[cell_row, cell_col].astype(np.float64),
-            "row": centre_row,
-            "col": centre_col,
+            "row": row,
+            "col": col,
         },
     )
 
 
-def _outline_gradient(
-    plane: NDArray[np.float32], pixel: NDArray[np.int64], region: NDArray[np.int64], n: int
-) -> NDArray[np.float64]:
-    """Mean gradient magnitude (Sobel) per px over each object's outline pixels."""
-    h, w = plane.shape
-    row, col = np.clip(pixel // w, 1, h - 2), np.clip(pixel % w, 1, w - 2)
-    at = row * w + col
-    # Pixels are sorted within an object, so a neighbour belongs to it where a search in (object, pixel) finds it.
-    key = region * np.int64(h * w) + pixel
-    inner = np.ones(len(pixel), np.bool_)
-    for shift in (1, -1, w, -w):
-        wanted = key + shift
-        found = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-        inner &= key[found] == wanted
-    flat = plane.ravel()
-    corners = flat[at + w + 1] - flat[at - w - 1], flat[at + w - 1] - flat[at - w + 1]
-    by_row = (2 * (flat[at + w] - flat[at - w]) + corners[0] + corners[1]) / 8
-    by_col = (2 * (flat[at + 1] - flat[at - 1]) + corners[0] - corners[1]) / 8
-    magnitude = np.where(inner, 0.0, np.hypot(by_row, by_col))
-    return np.asarray(np.bincount(region, magnitude, n) / np.maximum(np.bincount(region, ~inner, n), 1.0))
-
-
-def _mean_level(
-    plane: NDArray[np.float32], pixel: NDArray[np.int64], region: NDArray[np.int64], n: int
-) -> NDArray[np.float64]:
-    """Mean grey level of each object, over its pixels."""
-    return np.asarray(np.bincount(region, plane.ravel()[pixel], n) / np.bincount(region, minlength=n))
-
-
 def _isolation(
-    sectors: NDArray[np.float32], level: NDArray[np.float64], peak: NDArray[np.float64]
+    around: NDArray[np.float64], level: NDArray[np.float64], peak: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How much of the contrast is left against the brightest directions, and how one-sided the surroundings are.
 
     Directions outside the plane count as the mean of the others.
     """
-    around = sectors.astype(np.float64)
     missing = np.isnan(around)
     known = np.where(missing, 0.0, around).sum(axis=1) / np.maximum((~missing).sum(axis=1), 1)
     around = np.where(missing, known[:, None], around)

@@ -36,18 +36,22 @@ def response_spread(
     """
     from mammocalc_kernels.scale_space import blob_responses
 
-    apron = int(np.ceil(3 * sigmas[-1]))
+    # Strips with an apron above and below, stacked into one plane: the apron keeps one strip out of the next.
+    apron = int(np.ceil(3 * sigmas[-1])) + 1
+    height = max(16, 2 * cell)
     occupied = np.flatnonzero(inside.any(axis=1)) * cell
     first, end = int(occupied[0]), min(int(occupied[-1]) + cell, plane.shape[0])
-    height = max(16, 2 * cell)
-    strips = 8
-    samples: list[list[NDArray[np.float32]]] = [[] for _ in sigmas[1:]]
-    for start in np.unique(np.linspace(first, max(first, end - height), strips).astype(int)):
-        top, bottom = max(0, start - apron), min(plane.shape[0], start + height + apron)
-        responses = blob_responses(np.ascontiguousarray(plane[top:bottom]), sigmas, threads=threads)
-        rows = np.arange(start, min(start + height, plane.shape[0]), 3)
-        cols = np.arange(0, plane.shape[1], 3)
-        keep = inside[np.ix_(rows // cell, cols // cell)]
-        for k, response in enumerate(responses):
-            samples[k].append(response[np.ix_(rows - top, cols)][keep])
-    return np.array([max(1.4826 * float(np.median(np.abs(np.concatenate(s)))), 1e-3) for s in samples])
+    starts = np.unique(np.linspace(first, max(first, end - height), 8).astype(int))
+    rows = starts[:, None] + np.arange(-apron, height + apron)
+    stacked = plane[np.clip(rows, 0, plane.shape[0] - 1).ravel()]
+    sampled = (
+        np.arange(apron, apron + height, 3) + (height + 2 * apron) * np.arange(len(starts))[:, None]
+    ).ravel()
+    source = rows.ravel()[sampled]
+    sampled, source = sampled[source < plane.shape[0]], source[source < plane.shape[0]]
+    cols = np.arange(0, plane.shape[1], 3)
+    keep = inside[np.ix_(source // cell, cols // cell)]
+    responses = blob_responses(stacked, sigmas, threads=threads)
+    return np.array(
+        [max(1.4826 * float(np.median(np.abs(r[np.ix_(sampled, cols)][keep]))), 1e-3) for r in responses]
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mammocalc_kernels.delineation import delineate, sector_levels
+from mammocalc_kernels.delineation import delineate, object_evidence
 from mammocalc_kernels.texture import tile_quantiles
 from scipy import ndimage
 from scipy.special import expit
@@ -56,7 +56,15 @@ def twin(plane, mask, ring, fraction, saddle, smallest_contrast):
                 keep = np.abs(residual) <= 2 * deviation + 1e-12
         grid = np.indices(plane.shape)
         contrast = smooth - (fit[0] + fit[1] * grid[0] + fit[2] * grid[1])
-        domain = (distance <= 2) & ((distance == 0) | ~mask) & (contrast > 0)
+        others = [
+            (ndimage.distance_transform_cdt(labels != other, "chessboard"), other)
+            for other in range(1, labels.max() + 1)
+            if other != k
+        ]
+        nearest = np.all(
+            [(d > distance) | ((d == distance) & (k < other)) for d, other in others] or [mask | ~mask], 0
+        )
+        domain = (distance <= 2) & nearest & (contrast > 0)
         owner, within, peak, dead, groups = {}, set(), [], set(), []
         for pixel in sorted(zip(*np.nonzero(domain), strict=True), key=lambda p: -contrast[p]):
             level = contrast[pixel]
@@ -110,10 +118,15 @@ def delineated(plane, mask, threads=1, **changes):
 
 
 def as_objects(result, shape):
-    pixel, region, _, peak, surroundings = result
+    pixel, start, _, peak, surroundings = result
     return [
         (
-            frozenset(zip(*(int_list(a) for a in np.unravel_index(pixel[region == k], shape)), strict=True)),
+            frozenset(
+                zip(
+                    *(int_list(a) for a in np.unravel_index(pixel[start[k] : start[k + 1]], shape)),
+                    strict=True,
+                )
+            ),
             peak[k],
             surroundings[k, 0],
         )
@@ -203,7 +216,7 @@ def test_tile_quantiles_equal_numpy_order_statistics(stride, quantile):
                 assert got[i, j] == values[int(quantile * (len(values) - 1))]
 
 
-def test_sector_levels_equal_the_readable_twin():
+def test_object_evidence_equals_the_readable_twin():
     plane = scene_with([(30, 30, 2.0, 20.0), (60, 90, 4.0, 20.0)])
     grid = np.indices(plane.shape)
     masks = [
@@ -211,15 +224,40 @@ def test_sector_levels_equal_the_readable_twin():
     ]
     pixel = np.concatenate([np.flatnonzero(mask) for mask in masks])
     start = np.cumsum([0] + [mask.sum() for mask in masks])
-    got = sector_levels(plane, pixel, start, gap=2, ring=5)
+    contrast = np.random.default_rng(0).random(len(pixel)).astype(np.float32)
+    response = np.random.default_rng(1).random((60, 70)).astype(np.float32)
+    got = object_evidence(plane, response, pixel, contrast, start, gap=2, ring=5, factor=2)
+    slopes = ndimage.sobel(plane.astype(float), 0) / 8, ndimage.sobel(plane.astype(float), 1) / 8
     for k, mask in enumerate(masks):
+        rows, cols = np.nonzero(mask)
+        row, col = rows.mean(), cols.mean()
+        expected = [
+            row,
+            col,
+            rows.var(),
+            cols.var(),
+            ((rows - row) * (cols - col)).mean(),
+            plane[mask].mean(),
+        ]
+        expected += [contrast[start[k] : start[k + 1]].mean(), response[rows // 2, cols // 2].max()]
+        np.testing.assert_allclose(got[k, :8], expected, rtol=1e-5, atol=1e-6)
+        outline = mask & ~ndimage.binary_erosion(mask)
+        if k < 2:  # at the border of the plane the gradient is taken one pixel further in
+            assert got[k, 8] == pytest.approx(np.hypot(*slopes)[outline].mean(), rel=1e-5)
         distance = ndimage.distance_transform_cdt(~mask, "chessboard")
-        row, col = (np.nonzero(mask)[axis].mean() for axis in (0, 1))
         sector = (((np.arctan2(grid[0] - row, grid[1] - col) + np.pi) * 4 / np.pi).astype(int)) % 8
         for s in range(8):
             where = (distance > 2) & (distance <= 7) & (sector == s)
             if where.any():
-                assert got[k, s] == pytest.approx(plane[where].mean(), abs=1e-4)
+                assert got[k, 9 + s] == pytest.approx(plane[where].mean(), abs=1e-4)
             else:
-                assert np.isnan(got[k, s])
+                assert np.isnan(got[k, 9 + s])
     assert np.isnan(got[2]).any()
+
+
+def test_neighbouring_components_never_share_a_pixel():
+    plane = scene_with([(40, 40, 2.0, 20.0), (40, 46, 2.0, 18.0)], noise=0.1)
+    mask = plane - scene_with([], noise=0.0) > 14
+    pixel, start, *_ = delineated(plane, mask)
+    assert len(start) == 3
+    assert len(np.unique(pixel)) == len(pixel)
