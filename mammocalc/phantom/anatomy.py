@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.phantom.curves import piece, stream, winding_curve
+from mammocalc.phantom.curves import STEP_MM, piece, stream, winding_curve
 from mammocalc.phantom.settings import DETECTORS, PhantomSettings
 
 SKIN_MM = 1.5
@@ -172,5 +172,12 @@ def _ducts(
             branch = winding_curve(
                 rng, tuple(trunk[fork]), turn, depth * rng.uniform(0.25, 0.45), 0.025, 12.0
             )
-            ducts.append(np.vstack([trunk[:fork], branch]))
+            ducts.append(_without_kink(np.vstack([trunk[:fork], branch])))
     return tuple(piece(duct, 0.0, np.hypot(*np.diff(duct, axis=0).T).sum(), 0.4) for duct in ducts)
+
+
+def _without_kink(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A branch leaves its trunk in a curve of some millimetres."""
+    from scipy import ndimage
+
+    return np.asarray(ndimage.gaussian_filter1d(points, 2.0 / STEP_MM, axis=0, mode="nearest"))

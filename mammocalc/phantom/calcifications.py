@@ -423,7 +423,7 @@ def _dystrophic(rng: np.random.Generator, scene: Scene) -> bool:
     """An irregular plaque of more than 1 mm, lucent in its middle."""
     size = rng.uniform(1.3, 6.0)
     orders = np.arange(2, 9)
-    waves = rng.normal(0, 0.28, len(orders)) / orders**0.7
+    waves = rng.normal(0, 0.35, len(orders)) / orders
     phases = rng.uniform(0, 2 * math.pi, len(orders))
     lucent = rng.uniform(0.3, 0.9)
     ratio = rng.uniform(0.55, 1.0)
@@ -635,7 +635,7 @@ def _milk_of_calcium(rng: np.random.Generator, scene: Scene) -> bool:
         if scene.settings.view == "CC":
             return Solid(
                 "milk_of_calcium",
-                lambda y, x: 0.25 * radius * np.exp(-(((y**2 + x**2) / (0.8 * radius) ** 2) ** 1.5)),
+                lambda y, x: 0.5 * radius * np.exp(-(((y**2 + x**2) / (0.8 * radius) ** 2) ** 1.5)),
                 1.6 * radius,
                 scene.material(rng, 0.25, 0.6),
             )

@@ -44,7 +44,7 @@ def make(seed: int, *, settings: PhantomSettings | None = None) -> Phantom:
     detector = DETECTORS[settings.detector]
     breast = make_breast(seed, settings)
     tissue, in_tissue = make_tissue(seed, settings, breast)
-    plate = Plate(breast, tissue, detector, settings.faintest)
+    plate = Plate(breast, tissue, detector, settings.faintest, stream(seed, "visibility"))
     scene = Scene(plate, settings)
     draw_all(seed, scene)
     add = tube_adder(tissue, breast.pitch_mm)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mammocalc.phantom.anatomy import Breast
 from mammocalc.phantom.settings import Detector
+from mammocalc.phantom.visibility import bands, visibility
 
 Plane = NDArray[np.float64]
 Projection = Callable[[Plane, Plane], Plane]
@@ -18,6 +19,9 @@ Projection = Callable[[Plane, Plane], Plane]
 
 FINEST_MM = 0.018
 """Largest side of a sub-pixel on the grid that solids are computed on; never less than 4 sub-pixels a pixel."""
+
+LIFT = 0.7
+"""Largest logarithm by which a calcification that would be hidden is raised above the limit."""
 
 HIGHEST_PER_MM = 1.6
 """Attenuation of dense calcium above tissue, 1/mm: nothing is drawn stronger than this to make it visible."""
@@ -65,16 +69,20 @@ class Deposit:
 class Plate:
     """Calcium as added attenuation over one breast; refuses what would touch something or leave the breast."""
 
-    def __init__(self, breast: Breast, tissue: Plane, detector: Detector, faintest: float) -> None:
+    def __init__(
+        self, breast: Breast, tissue: Plane, detector: Detector, faintest: float, rng: np.random.Generator
+    ) -> None:
         self.breast = breast
         self.pitch = breast.pitch_mm
         self.detector = detector
         self.faintest = faintest
+        self._rng = rng
         self.calcium = np.zeros_like(tissue)
         self.taken = np.zeros(tissue.shape, np.bool_)
         self.deposits: list[Deposit] = []
         self._tissue = tissue
         self._reference = reference_attenuation(tissue, breast)
+        self._bands = bands(tissue, breast, detector)
 
     def noise(self, y_mm: float, x_mm: float) -> float:
         """Standard deviation of the noise of one pixel there, in attenuation."""
@@ -128,10 +136,11 @@ class Plate:
         solid = _measured(solid, thickness, self.pitch / fine)
         blurred = ndimage.gaussian_filter(mean, self.detector.blur_sigma_mm / self.pitch)
         noise = self.noise(y_mm, x_mm)
-        strength = float(np.sqrt((blurred**2).sum())) / noise
+        strength = visibility(blurred, y_mm / self.pitch, x_mm / self.pitch, noise, self._bands, self.pitch)
         per_mm = solid.per_mm
         if strength * per_mm < self.faintest:
-            per_mm = self.faintest / strength
+            # What would be hidden is made just visible, some of it a little better than that.
+            per_mm = self.faintest / strength * math.exp(self._rng.uniform(0.0, LIFT))
         if per_mm > HIGHEST_PER_MM:
             return None
         size = max(1, 2 * round(0.5 * solid.peak_window_mm / self.pitch) + 1)

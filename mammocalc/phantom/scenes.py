@@ -64,7 +64,7 @@ _MANY = {"large_rod_like": 8, "vascular": 2, "round": 8, "rim": 4, "coarse": 2, 
 def classic_benign(seed: int, size: Size = "small") -> PhantomSettings:
     """Secretory rods and calcified arteries together, with some round calcifications and rims: nothing suspicious."""
     rng = stream(seed, "classic benign settings")
-    values = _system(rng, size) | NO_CALCIUM
+    values = {**_system(rng, size), **NO_CALCIUM}
     values |= {
         "large_rod_like": int(rng.integers(6, 16)),
         "vascular": int(rng.integers(1, 4)),

@@ -105,7 +105,9 @@ class PhantomSettings:
     density: float = bounded(0.45, 0.0, 1.0, "0 almost entirely fat, 1 extremely dense")
     thickness_mm: float = bounded(50.0, 20.0, 90.0, "compressed thickness")
     difficulty: float = bounded(0.5, 0.0, 1.0, "0 all calcium is compact, 1 much of it is faint")
-    faintest: float = bounded(7.0, 0.0, 100.0, "lowest detectability drawn; 5 is the limit of visibility")
+    faintest: float = bounded(
+        5.0, 0.0, 100.0, "lowest detectability drawn; 4 to 5 is the limit of visibility"
+    )
 
     large_rod_like: int = _count(4, 200, "secretory rods")
     vascular: int = _count(1, 20, "calcified arteries")

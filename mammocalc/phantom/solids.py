@@ -47,16 +47,17 @@ def random_faces(
     rng: np.random.Generator, count: int, along: float, across: float, angle: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Faces of an irregular body inside about the given half axes."""
-    faces = rng.standard_normal((count, 3))
-    # A box around, so that the body is closed whatever the random faces are.
-    faces = np.vstack([faces, np.eye(3), -np.eye(3)]) + 1e-3
+    # A box around in any position, so that the body is closed whatever the random faces are.
+    box = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    faces = np.vstack([rng.standard_normal((count, 3)), box, -box]) + 1e-6
     faces /= np.linalg.norm(faces, axis=1)[:, None]
     v, u = (
         faces[:, 1] * np.cos(angle) - faces[:, 2] * np.sin(angle),
         faces[:, 2] * np.cos(angle) + faces[:, 1] * np.sin(angle),
     )
     support = np.sqrt((u * along) ** 2 + (v * across) ** 2 + (faces[:, 0] * across) ** 2)
-    return faces, support * rng.uniform(0.72, 1.0, len(faces))
+    reach = np.concatenate([rng.uniform(0.72, 1.0, count), np.full(6, 1.1)])
+    return faces, support * reach
 
 
 def merged(*parts: Plane) -> Plane:

@@ -40,8 +40,8 @@ class CalcificationTruth:
     cnr : float
         Highest added attenuation over a pixel after blur, over the standard deviation of the pixel noise there.
     detectability : float
-        Signal-to-noise ratio of the ideal observer in white noise: root of the summed squared CNR. About 5 is the
-        limit of visibility.
+        Response to the best of four band-pass filters over the standard deviation of the response of the tissue and
+        the noise around it. About 4 to 5 is the limit of visibility of a single speck.
     cluster_id, chain_id : int
         0 for none.
     branched : bool
