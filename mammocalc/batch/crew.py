@@ -1,0 +1,153 @@
+"""Whoever does the work: takes tasks, gives back outcomes, in any order."""
+
+from __future__ import annotations
+
+import queue
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from typing import Any, Protocol
+
+from mammocalc.batch.work import Outcome, Task, failure, search
+from mammocalc.errors import MammocalcError
+
+RESUME = "what is finished is kept: run the same command again to go on"
+
+
+class Crew(Protocol):
+    """Tasks in, outcomes out; every task comes back exactly once."""
+
+    @property
+    def capacity(self) -> int:
+        """How many tasks it takes at a time."""
+
+    def submit(self, task: Task) -> None:
+        """Take a task; called at most `capacity` times ahead of `collect`."""
+
+    def collect(self) -> tuple[Task, Outcome]:
+        """Wait for the next task that is done."""
+
+    def close(self) -> None:
+        """Let go of everything; what is under way is dropped."""
+
+
+class ExecutorCrew:
+    """Any `concurrent.futures.Executor`, its own process not protected from what a decoder may do.
+
+    Parameters
+    ----------
+    executor : Executor
+        Stays open.
+    settings : bytes
+        As `Settings.packed` gives them.
+    capacity : int
+        Tasks handed over ahead of their outcomes.
+    """
+
+    def __init__(self, executor: Executor, settings: bytes, capacity: int) -> None:
+        self._executor = executor
+        self._settings = settings
+        self._done: queue.SimpleQueue[tuple[Task, Future[Outcome]]] = queue.SimpleQueue()
+        self._waiting: set[Future[Outcome]] = set()
+        self.capacity = capacity
+
+    def submit(self, task: Task) -> None:
+        """Hand a task over."""
+        try:
+            future = self._executor.submit(search, task, self._settings)
+        except RuntimeError as error:  # BrokenExecutor, or shut down
+            raise MammocalcError(
+                f"the executor takes no more work ({type(error).__name__}); {RESUME}"
+            ) from None
+        self._waiting.add(future)
+        future.add_done_callback(lambda done: self._done.put((task, done)))
+
+    def collect(self) -> tuple[Task, Outcome]:
+        """Wait for the next task that is done.
+
+        Raises
+        ------
+        MammocalcError
+            When the executor broke or was shut down.
+        """
+        task, future = self._done.get()
+        self._waiting.discard(future)
+        try:
+            return task, future.result()
+        except (BrokenExecutor, CancelledError) as error:
+            raise MammocalcError(
+                f"the executor stopped working ({type(error).__name__}), perhaps because an input crashed one of its "
+                f"processes; {RESUME}, without an executor of your own to find the input"
+            ) from None
+        except MammocalcError:
+            raise
+        except Exception as error:
+            return task, failure(task, f"the worker could not do it ({type(error).__name__})")
+
+    def close(self) -> None:
+        """Withdraw what has not started."""
+        for future in self._waiting:
+            future.cancel()
+
+
+class DaskCrew:
+    """An existing Dask cluster.
+
+    A worker that dies is replaced by the cluster, its tasks are run again elsewhere; a task that takes several workers
+    with it (``distributed.scheduler.allowed-failures``) is a failure of its own input.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, e.g. ``tcp://host:8786``.
+    settings : bytes
+        As `Settings.packed` gives them.
+    """
+
+    def __init__(self, address: str, settings: bytes) -> None:
+        try:
+            from distributed import Client  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            raise MammocalcError("a scheduler needs Dask: pip install 'mammocalc[dask]'") from None
+        try:
+            self._client: Any = Client(address, timeout="30s", set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise MammocalcError(f"no Dask scheduler at {address} ({type(error).__name__})") from None
+        self._settings = settings
+        self._done: queue.SimpleQueue[tuple[Task, Any]] = queue.SimpleQueue()
+
+    @property
+    def capacity(self) -> int:
+        """Twice the threads of the cluster as it is now, so that none waits for the next task."""
+        return max(4, 2 * sum(self._client.nthreads().values()))
+
+    def submit(self, task: Task) -> None:
+        """Hand a task over."""
+        future = self._client.submit(search, task, self._settings, pure=False)
+        future.add_done_callback(lambda done: self._done.put((task, done)))
+
+    def collect(self) -> tuple[Task, Outcome]:
+        """Wait for the next task that is done.
+
+        Raises
+        ------
+        MammocalcError
+            When the scheduler is gone.
+        """
+        task, future = self._done.get()
+        if future.status in ("cancelled", "lost"):
+            raise MammocalcError(f"the Dask scheduler is gone; {RESUME}")
+        error = future.exception()
+        if error is None:
+            return task, future.result()
+        if isinstance(error, MammocalcError):
+            raise error
+        name = type(error).__name__
+        reason = (
+            "it took several workers with it"
+            if name == "KilledWorker"
+            else f"the worker could not do it ({name})"
+        )
+        return task, failure(task, reason)
+
+    def close(self) -> None:
+        """Leave the cluster; tasks under way are dropped."""
+        self._client.close(timeout=5)

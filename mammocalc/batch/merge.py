@@ -1,0 +1,124 @@
+"""Joining the parts of a run that was made in shards."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from mammocalc.batch.assemble import assemble, complete
+from mammocalc.batch.inventory import name_order, read_inventory
+from mammocalc.batch.ledger import Entry, Ledger
+from mammocalc.batch.output import LEDGER, shard_folder, unwritable
+from mammocalc.batch.run import counts, frames_of, summary_of
+from mammocalc.batch.summary import BatchSummary, Tally
+from mammocalc.errors import InvalidParameter, MammocalcError
+
+
+def merge(
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    format: Literal["parquet", "csv"] = "parquet",
+) -> BatchSummary:
+    """Join the shards of a run into the tables that one run over all inputs would have left.
+
+    Parameters
+    ----------
+    sources : path or sequence of path
+        The outputs of the shards: one folder that all of them shared, or several.
+    out : path, optional
+        Folder for the tables and ``run.json``; the first source unless given.
+    format : {"parquet", "csv"}
+
+    Returns
+    -------
+    BatchSummary
+
+    Raises
+    ------
+    InvalidParameter
+        A source holds no shards, or they are not parts of one run.
+    MammocalcError
+        A part is missing or not finished, or the output cannot be written.
+    """
+    began = time.perf_counter()
+    folders = (
+        [Path(sources)] if isinstance(sources, (str, os.PathLike)) else [Path(source) for source in sources]
+    )
+    parts = [part for folder in folders for part in _parts(folder)]
+    _check_parts(folders, parts)
+    target = Path(out) if out is not None else folders[0]
+    tally = Tally()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        assemble(target, _entries(parts), format, tally)
+        inputs = sum(part.inputs for part in parts)
+        _write_manifest(target, parts[0], tally, inputs)
+    except OSError as error:
+        raise unwritable(target, error) from None
+    return summary_of(target, tally, inputs, tally.status.total(), time.perf_counter() - began)
+
+
+class _Part:
+    """One shard: where it is, which one it is, and its inputs."""
+
+    def __init__(self, folder: Path, inventory: Path) -> None:
+        try:
+            head, _ = read_inventory(inventory)
+            self.key: str = head["key"]
+            self.shard: tuple[int, int] = tuple(head["shard"])
+            self.inputs: int = head["inputs"]
+        except (OSError, ValueError, TypeError, KeyError):
+            raise InvalidParameter(f"{inventory}: is damaged") from None
+        self.folder = folder
+        self._inventory = inventory
+
+    def names(self) -> Iterator[str]:
+        return read_inventory(self._inventory)[1]
+
+
+def _parts(folder: Path) -> list[_Part]:
+    found = [_Part(folder, path) for path in sorted((folder / LEDGER).glob("inputs-*-of-*.jsonl"))]
+    if not found:
+        raise InvalidParameter(f"{folder}: holds no shards; give the folders that --shard runs wrote to")
+    return found
+
+
+def _check_parts(folders: list[Path], parts: list[_Part]) -> None:
+    if not parts:
+        raise InvalidParameter("no shards are given")
+    if len({part.shard[1] for part in parts}) > 1 or len({part.key for part in parts}) > 1:
+        raise InvalidParameter(
+            "the shards are not parts of one run: their number, parameters, rules or version differ"
+        )
+    number = parts[0].shard[1]
+    there = [part.shard[0] for part in parts]
+    if twice := sorted({part for part in there if there.count(part) > 1}):
+        raise InvalidParameter(f"shard {twice[0]} of {number} is there twice")
+    if missing := sorted(set(range(1, number + 1)) - set(there)):
+        shown = ", ".join(map(str, missing[:20]))
+        raise MammocalcError(f"{len(missing)} of {number} shards are missing: {shown}")
+
+
+def _entries(parts: list[_Part]) -> Iterator[Entry]:
+    ordered = heapq.merge(
+        *(((name_order(name), number, name) for name in part.names()) for number, part in enumerate(parts))
+    )
+    for _, number, name in ordered:
+        part = parts[number]
+        what = f"shard {part.shard[0]} of {part.shard[1]} is not finished"
+        yield from complete(frames_of(Ledger(part.folder / LEDGER), name), what)
+
+
+def _write_manifest(target: Path, part: _Part, tally: Tally, inputs: int) -> None:
+    from mammocalc.write.manifest import read_manifest, write_manifest
+
+    manifest: dict[str, Any] = read_manifest(shard_folder(part.folder, part.shard))
+    manifest["counts"] = counts(tally, inputs)
+    manifest["reasons"] = {status: tally.by_frequency(status) for status in ("skipped", "failed")}
+    manifest["settings"] = {**manifest["settings"], "shard": None}
+    write_manifest(target, manifest)

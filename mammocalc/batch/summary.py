@@ -1,0 +1,106 @@
+"""What a run came to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Reasons may hold numbers of the file; beyond this many different ones they are counted together.
+_MOST_REASONS = 200
+OTHER_REASONS = "other reasons"
+
+
+@dataclass(frozen=True)
+class PlannedInput:
+    """What a run would do with an input: `status` is ``"ok"`` (it would be searched), ``"skipped"`` or ``"failed"``."""
+
+    name: str
+    status: str
+    reason: str
+    frames: int
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """What a run came to, as counts.
+
+    Attributes
+    ----------
+    out : Path
+    inputs : int
+        Files (and folders that could not be listed).
+    images : int
+        Rows of the table ``images``: one an input, one a frame of a multi-frame input. ``ok + skipped + failed``.
+    ok, skipped, failed : int
+        Rows by status.
+    resumed : int
+        Rows that were there already.
+    skipped_reasons, failed_reasons : mapping of str to int
+        Rows by reason, most frequent first.
+    labels : mapping of str to int
+        Calcifications by label.
+    clusters : int
+    seconds : float
+        The whole run, s.
+    stage_ms : mapping of str to float
+        Mean time of each stage over the images searched, ms.
+    planned : tuple of PlannedInput
+        Of a dry run, in order; else empty.
+    """
+
+    out: Path
+    inputs: int = 0
+    ok: int = 0
+    skipped: int = 0
+    failed: int = 0
+    resumed: int = 0
+    skipped_reasons: Mapping[str, int] = field(default_factory=dict)
+    failed_reasons: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, int] = field(default_factory=dict)
+    clusters: int = 0
+    seconds: float = 0.0
+    stage_ms: Mapping[str, float] = field(default_factory=dict)
+    planned: tuple[PlannedInput, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """Rows of the table ``images``."""
+        return self.ok + self.skipped + self.failed
+
+    @property
+    def calcifications(self) -> int:
+        """Calcifications of all labels."""
+        return sum(self.labels.values())
+
+
+class Tally:
+    """Counts rows as they go by, in bounded memory."""
+
+    def __init__(self) -> None:
+        self.status: Counter[str] = Counter()
+        self.reasons: dict[str, Counter[str]] = {"skipped": Counter(), "failed": Counter()}
+        self.labels: Counter[str] = Counter()
+        self.clusters = 0
+        self._stage_ms: Counter[str] = Counter()
+        self._timed = 0
+
+    def count(self, status: str, reason: str, timings: Mapping[str, float]) -> None:
+        """Take note of one row of ``images``."""
+        self.status[status] += 1
+        if status in self.reasons:
+            known = self.reasons[status]
+            known[reason if reason in known or len(known) < _MOST_REASONS else OTHER_REASONS] += 1
+        if timings:
+            self._timed += 1
+            self._stage_ms.update(timings)
+
+    @property
+    def stage_ms(self) -> dict[str, float]:
+        """Mean time of each stage, ms."""
+        return {stage: total / self._timed for stage, total in self._stage_ms.items()}
+
+    def by_frequency(self, status: str) -> dict[str, int]:
+        """Reasons of a status, most frequent first, then by name."""
+        return dict(sorted(self.reasons[status].items(), key=lambda pair: (-pair[1], pair[0])))

@@ -1,0 +1,285 @@
+"""One unit of work: one frame of one input, from file to rows. Runs in a worker, wherever that is."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import pickle
+import tempfile
+import time
+import traceback
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mammocalc.batch.limits import BatchLimits
+from mammocalc.errors import MammocalcError, SkippedInput
+
+if TYPE_CHECKING:
+    from mammocalc.classify.lexicon import Lexicon
+    from mammocalc.findings import Findings
+    from mammocalc.parameters import Parameters
+    from mammocalc.read.mammogram import Mammogram
+
+Record = Mapping[str, Mapping[str, Any]]
+_HASHED_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for every unit of a run."""
+
+    parameters: Parameters
+    lexicon: Lexicon
+    pixel_spacing_mm: float | None = None
+    write: tuple[str, ...] = ("overlay",)
+    limits: BatchLimits = field(default_factory=BatchLimits)
+    threads: int = 1
+
+    def packed(self) -> bytes:
+        """Small enough to travel with every task."""
+        return zlib.compress(pickle.dumps(self))
+
+
+@lru_cache(maxsize=4)
+def _unpacked(settings: bytes) -> Settings:
+    unpacked: Settings = pickle.loads(zlib.decompress(settings))
+    return unpacked
+
+
+class Stamp(NamedTuple):
+    """Size and time of change of a file: equal stamps are taken for equal content without reading it."""
+
+    size: int = -1
+    modified_ns: int = -1
+
+
+NO_STAMP = Stamp()
+
+
+class Task(NamedTuple):
+    """A frame to be searched.
+
+    Attributes
+    ----------
+    path, name : str
+        Where the input is, and what it is called in the tables.
+    frame : int
+        0-based.
+    known_content : str
+        Content hash of an earlier result that would still be good; empty for none.
+    frames, content, stamp
+        What frame 0 found out, for the further frames of the same file.
+    """
+
+    path: str
+    name: str
+    frame: int = 0
+    known_content: str = ""
+    frames: int = 1
+    content: str = ""
+    stamp: Stamp = NO_STAMP
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a frame.
+
+    Attributes
+    ----------
+    name, frame, frames
+        As in `Task`; `frames` is the number in the file.
+    status : {"ok", "skipped", "failed", "unchanged"}
+        "unchanged": the content is that of the earlier result, which stays.
+    reason : str
+    record : mapping
+        Columns of the three tables as `mammocalc.findings.Findings.record` gives them, without measured times.
+    seconds, timings
+        Measured time in s, and by stage in ms.
+    content, stamp
+        SHA-256 of the file, and its size and time of change.
+    artefacts : mapping of str to bytes
+        Further files of this frame, by path relative to the output.
+    transient : bool
+        A failure that another attempt might not meet again (time, memory, a crash): it is tried again on resuming.
+    """
+
+    name: str
+    frame: int
+    frames: int
+    status: str
+    reason: str
+    record: Record
+    seconds: float = 0.0
+    timings: Mapping[str, float] = field(default_factory=dict)
+    content: str = ""
+    stamp: Stamp = NO_STAMP
+    artefacts: Mapping[str, bytes] = field(default_factory=dict)
+    transient: bool = False
+
+
+def search(task: Task, settings: bytes) -> Outcome:
+    """Read and search one frame; whatever goes wrong with it is an outcome, never an exception.
+
+    Parameters
+    ----------
+    task : Task
+    settings : bytes
+        As `Settings.packed` gives them.
+    """
+    began = time.perf_counter()
+    given = _unpacked(settings)
+    mammogram: Mammogram | None = None
+    known = task
+    status, reason, transient = "failed", "", False
+    try:
+        known = _identified(task, given)
+        if known.known_content and known.known_content == known.content:
+            return _outcome(known, "unchanged", "", {})
+        from mammocalc.pipeline import detect
+        from mammocalc.read import read
+
+        mammogram = read(
+            known.path,
+            pixel_spacing_mm=given.pixel_spacing_mm,
+            frame=known.frame,
+            limits=given.limits.read,
+            threads=given.threads,
+        )
+        read_ms = (time.perf_counter() - began) * 1e3
+        findings = detect(mammogram, given.parameters, given.lexicon, threads=given.threads)
+        artefacts = artefacts_of(findings, known.name, given.write)
+        record = _without_seconds(findings.record(path=known.name))
+        seconds = time.perf_counter() - began
+        timings = {"read": read_ms, **findings.timings}
+        return _outcome(known, "ok", "", record, seconds=seconds, timings=timings, artefacts=artefacts)
+    except SkippedInput as error:
+        status, reason = "skipped", str(error)
+    except MammocalcError as error:
+        reason = str(error)
+    except MemoryError:
+        reason, transient = "not enough memory to search it", True
+    except OSError as error:
+        reason, transient = f"the file cannot be read ({error.strerror or 'input/output error'})", True
+    except Exception as error:
+        reason, transient = f"an internal error ({_place(error)}); please report it", True
+    record = failed_record(known, status, reason, mammogram)
+    return _outcome(known, status, reason, record, seconds=time.perf_counter() - began, transient=transient)
+
+
+def artefacts_of(findings: Findings, name: str, write: tuple[str, ...]) -> dict[str, bytes]:
+    """The further files that were asked for, by path relative to the output."""
+    artefacts = {}
+    for path in artefact_paths(name, findings.mammogram.frame, write):
+        from mammocalc.write.overlay import write_overlay
+
+        with tempfile.TemporaryDirectory() as folder:
+            artefacts[path] = write_overlay(findings, Path(folder) / "overlay.png").read_bytes()
+    return artefacts
+
+
+def artefact_paths(name: str, frame: int, write: tuple[str, ...]) -> list[str]:
+    """Where the further files of a frame are, relative to the output."""
+    if "overlay" not in write:
+        return []
+    from mammocalc.write.overlay import overlay_name
+
+    return [f"overlays/{overlay_name(name, frame)}"]
+
+
+def failed_record(task: Task, status: str, reason: str, mammogram: Mammogram | None = None) -> Record:
+    """Rows of a frame that was not searched: one in ``images``, none in the others."""
+    from mammocalc.write.tables import columns_of
+
+    values: dict[str, Any] = {"path": task.name, "frame": task.frame, "status": status, "reason": reason}
+    if mammogram is not None:
+        rows, columns = mammogram.pixels.shape
+        values |= {
+            "sop_instance_uid": mammogram.sop_instance_uid,
+            "study_instance_uid": mammogram.study_instance_uid,
+            "laterality": mammogram.laterality,
+            "view": mammogram.view,
+            "rows": rows,
+            "columns": columns,
+            "pixel_spacing_mm": mammogram.pixel_spacing_mm,
+            "spacing_source": mammogram.spacing_source,
+        }
+    return {
+        "images": columns_of("images", values, 1),
+        "calcifications": columns_of("calcifications", {}, 0),
+        "clusters": columns_of("clusters", {}, 0),
+    }
+
+
+def failure(task: Task, reason: str) -> Outcome:
+    """The outcome of a frame whose worker did not come back."""
+    return _outcome(task, "failed", reason, failed_record(task, "failed", reason), transient=True)
+
+
+def _identified(task: Task, given: Settings) -> Task:
+    """The task with the file's content hash and number of frames; frame 0 finds them out."""
+    from mammocalc.read import count_frames
+
+    if task.frame:
+        if stamp_of(task.path) != task.stamp:
+            raise OSError(0, "it changed while it was read")
+        return task
+    stamp = stamp_of(task.path)
+    with contextlib.suppress(OSError):
+        task = task._replace(stamp=stamp, content=_content_hash(task.path, given))
+    if task.known_content and task.known_content == task.content:
+        return task
+    frames = count_frames(task.path, pixel_spacing_mm=given.pixel_spacing_mm, limits=given.limits.read)
+    return task._replace(frames=frames)
+
+
+def stamp_of(path: str) -> Stamp:
+    """Size and time of change of a file, or those of none where it is not there."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return NO_STAMP
+    return Stamp(status.st_size, status.st_mtime_ns)
+
+
+def _content_hash(path: str, given: Settings) -> str:
+    file = Path(path)
+    if not file.is_file() or file.stat().st_size > given.limits.read.file_megabytes * 1_000_000:
+        return ""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while piece := stream.read(_HASHED_AT_ONCE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _outcome(task: Task, status: str, reason: str, record: Record, **further: Any) -> Outcome:
+    return Outcome(
+        task.name,
+        task.frame,
+        task.frames,
+        status,
+        reason,
+        record,
+        content=task.content,
+        stamp=task.stamp,
+        **further,
+    )
+
+
+def _without_seconds(record: Mapping[Any, Mapping[str, Any]]) -> Record:
+    """Measured time is no result: it is kept apart, so that equal inputs give equal tables."""
+    import numpy as np
+
+    images = {**record["images"], "seconds": np.full(1, np.nan)}
+    return {**record, "images": images}
+
+
+def _place(error: Exception) -> str:
+    """Kind and place of an unexpected error; its message may quote the file and is left out."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "mammocalc" in frame.filename]
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

@@ -1,0 +1,101 @@
+"""A worker process: takes tasks from its parent, bounded in memory, silent, gone when the parent is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import importlib
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(handle: int) -> None:
+    """Serve one parent over an inherited socket until it closes.
+
+    The parent sends a `Start` first, then tasks; it is sent ``"ready"`` and then one outcome a task.
+    """
+    # Ctrl-C goes to the whole group; the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
+    parent: Connection[Any, Any] = Connection(handle)
+    with contextlib.suppress(EOFError, OSError):
+        start = parent.recv()
+        _bound(start.megabytes)
+        module, _, name = start.searcher.partition(":")
+        search = getattr(importlib.import_module(module), name)
+        if start.prepare:
+            prepare_module, _, prepare_name = start.prepare.partition(":")
+            getattr(importlib.import_module(prepare_module), prepare_name)(start.threads)
+        _be_silent()
+        parent.send("ready")
+        while True:
+            parent.send(search(parent.recv(), start.settings))
+
+
+def prepare(threads: int) -> None:
+    """Import what a search needs and compile the kernels where that has not been done."""
+    import cv2
+
+    import mammocalc.pipeline
+    import mammocalc.read.dicom  # noqa: F401
+    from mammocalc.warm_up import kernel_cache, warm_up
+
+    cv2.setNumThreads(threads)
+    # A note beside the compiled kernels says for which sources all of them are there. Without it the first image
+    # would be compiled for, perhaps beyond its time limit.
+    note = kernel_cache().folder / f"compiled-{_kernel_sources()}"
+    if not note.exists():
+        warm_up()
+        with contextlib.suppress(OSError):
+            note.touch()
+
+
+def _kernel_sources() -> str:
+    """Names the kernels' sources and their compiler."""
+    import mammocalc_kernels
+    import numba
+
+    digest = hashlib.sha256(numba.__version__.encode())
+    for folder in mammocalc_kernels.__path__:
+        for file in sorted(Path(folder).glob("*.py")):
+            digest.update(f"{file.name} {file.stat().st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _be_silent() -> None:
+    """What decoders print about broken files goes nowhere; until here it says why a worker could not start."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process with its parent, even if it hangs in a decoder."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _bound(megabytes: int) -> None:
+    """Allocations beyond the limit raise MemoryError; a crash leaves no image of memory with pixels in it."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if hasattr(resource, "RLIMIT_DATA"):
+            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            wanted = megabytes * 1_000_000
+            soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
+    # Threads of a decoder that hangs must not keep the process.
+    os._exit(0)
