@@ -204,12 +204,17 @@ class Findings:
     def _index(self, calcification_id: int) -> int:
         if not 1 <= calcification_id <= len(self):
             raise InvalidParameter(
-                f"calcification_id: there is no calcification {calcification_id}; the image has {len(self)}, counted from 1"
+                f"calcification_id: there is no calcification {calcification_id}; "
+                f"the image has {len(self)}, counted from 1"
             )
         return int(calcification_id) - 1
 
     def plot(
-        self, ax: Axes | None = None, *, bounds: tuple[int, int, int, int] | None = None, **image_arguments: Any
+        self,
+        ax: Axes | None = None,
+        *,
+        bounds: tuple[int, int, int, int] | None = None,
+        **image_arguments: Any,
     ) -> Axes:
         """Draw the image with outlines coloured by label, clusters, chains, a legend and a millimetre scale bar.
 

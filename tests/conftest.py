@@ -55,7 +55,12 @@ def disk(radius: int) -> np.ndarray:
 
 
 def hand_made(
-    *, rods: int = 1, specks: int = 6, dense_is_bright: bool = True, pixel_spacing_mm: float = SPACING_MM, **image: Any
+    *,
+    rods: int = 1,
+    specks: int = 6,
+    dense_is_bright: bool = True,
+    pixel_spacing_mm: float = SPACING_MM,
+    **image: Any,
 ) -> Findings:
     """A breast with large rods and a group of specks, classified by the built-in rules."""
     rng = np.random.default_rng(5)
@@ -82,7 +87,15 @@ def hand_made(
     curve = np.array([0.0, 511.0], np.float32)
     noise = np.array([0.0, 4095.0])
     scene = Scene(
-        plane, ORIGIN, pixel_spacing_mm, anatomy, stabiliser, curve, np.array([0.0, 1.0], np.float32), noise, noise
+        plane,
+        ORIGIN,
+        pixel_spacing_mm,
+        anatomy,
+        stabiliser,
+        curve,
+        np.array([0.0, 1.0], np.float32),
+        noise,
+        noise,
     )
     regions = regions_of(masks, SHAPE)
     measurements, arrangement = _columns(regions, rods, specks, pixel_spacing_mm)
@@ -137,7 +150,12 @@ def _columns(regions: Regions, rods: int, specks: int, spacing: float) -> tuple[
     for name, value in (("cluster_id", 1), ("cluster_n", specks), ("cluster_extent_mm", 3.2)):
         company[name][member] = value
     company["cluster_distribution"][member] = "grouped"
-    for name in ("chain_tortuosity", "chain_calcified_fraction", "chain_nipple_angle_deg", "wall_separation_mm"):
+    for name in (
+        "chain_tortuosity",
+        "chain_calcified_fraction",
+        "chain_nipple_angle_deg",
+        "wall_separation_mm",
+    ):
         company[name][:] = np.nan
     for name in ("chain_id", "cluster_id"):
         company[name] = company[name].astype(np.int64)

@@ -44,7 +44,9 @@ class Display:
     def grey_of_detail(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
         """`pixels` as 8-bit grey values, with a window of their own for a detail with little contrast."""
         low, high = np.percentile(self.density[pixels], (1.0, 99.9))
-        return self._grey_of_value(float(low), max(float(high), float(low) + 0.1 * (self.high - self.low)))[pixels]
+        return self._grey_of_value(float(low), max(float(high), float(low) + 0.1 * (self.high - self.low)))[
+            pixels
+        ]
 
     def _grey_of_value(self, low: float, high: float) -> NDArray[np.uint8]:
         shown = np.clip((self.density - low) * (255.0 / (high - low)), 0.0, 255.0)
@@ -63,7 +65,9 @@ def display_of(mammogram: Mammogram, scene: Scene) -> Display:
     values = mammogram.pixels[
         np.minimum(rows * anatomy.step + half, last_row), np.minimum(cols * anatomy.step + half, last_col)
     ]
-    low, high = np.percentile(density[values], (_BLACK_PERCENT, _WHITE_PERCENT)) if len(values) else (0.0, 1.0)
+    low, high = (
+        np.percentile(density[values], (_BLACK_PERCENT, _WHITE_PERCENT)) if len(values) else (0.0, 1.0)
+    )
     return Display(density, float(low), max(float(high), float(low) + 1e-6))
 
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _LONGEST_SIDE = 1600
 
 
-def plot(findings: Findings, ax: Axes | None, bounds: Bounds | None, image_arguments: Mapping[str, Any]) -> Axes:
+def plot(
+    findings: Findings, ax: Axes | None, bounds: Bounds | None, image_arguments: Mapping[str, Any]
+) -> Axes:
     """Draw `findings`; see `mammocalc.findings.Findings.plot`.
 
     Raises

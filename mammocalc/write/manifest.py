@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 # Everything whose version can change a result or its form.
 DEPENDENCIES = (
-    "numpy", "numba", "llvmlite", "scipy", "scikit-image", "opencv-python-headless", "pydicom", "imagecodecs", "pyarrow",
-    "pandas", "matplotlib",
+    "numpy", "numba", "llvmlite", "scipy", "scikit-image", "opencv-python-headless", "pydicom", "imagecodecs",
+    "pyarrow", "pandas", "matplotlib",
 )  # fmt: skip
 
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 _LONGEST_SIDE = 1100
 _ROWS = 10
-_COLUMNS = "calcification_id row col length_mm width_mm elongation lucency score label suspicion rule cluster_id".split()
+_COLUMNS = [
+    "calcification_id", "row", "col", "length_mm", "width_mm", "elongation", "lucency", "score", "label", "suspicion",
+    "rule", "cluster_id",
+]  # fmt: skip
 
 
 def html_of(findings: Findings) -> str:
@@ -63,4 +66,6 @@ def _picture(findings: Findings) -> str:
     picture = draw_overlay(findings)
     scale = min(1.0, _LONGEST_SIDE / max(picture.shape))
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return base64.b64encode(cv2.imencode(".png", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1].tobytes()).decode()
+    return base64.b64encode(
+        cv2.imencode(".png", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1].tobytes()
+    ).decode()

@@ -29,14 +29,17 @@ NOTICE = "Research software, not a medical device"
 
 _INK: Colour = (0xE6, 0xE6, 0xE6)
 _SHADE: Colour = (0x18, 0x18, 0x18)
+_CLUSTER_PEN: Colour = CLUSTER_COLOUR[::-1]
+_NIPPLE_PEN: Colour = NIPPLE_COLOUR[::-1]
 # An outline runs this many pixels of the picture outside its calcification, which stays visible.
 _OUTLINE_DISTANCE = 3.0
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 # cv2 takes sub-pixel positions as integers with this many fractional bits.
 _FRACTION_BITS = 4
-_DETAILS = 6
 _DETAIL_SIDE = 300
 _DETAIL_GAP = 12
+_LETTERS = "ABCDEF"
+_LEGEND_TOP, _LEGEND_STEP = 102, 32
 
 
 def overlay_name(path: str, frame: int = 0) -> str:
@@ -81,72 +84,84 @@ def draw_overlay(findings: Findings) -> Canvas:
         Red, green, blue. The breast's bounding box at the left, at most `LONGEST_SIDE` pixels high or wide; legend and
         magnified details at the right.
     """
-    display = display_of(findings.mammogram, findings.scene)
-    bounds = breast_bounds(findings.mammogram, findings.scene)
-    longest = max(bounds[2] - bounds[0], bounds[3] - bounds[1])
-    view = _View(bounds, min(LONGEST_SIDE / longest, LARGEST_MAGNIFICATION))
-    picture = _grey_picture(findings, display, view)
-    details = list(_detail_bounds(findings))
-    _draw_nipple(picture, findings, view)
-    _draw_chains(picture, findings, view)
-    _draw_clusters(picture, findings, view)
-    _draw_outlines(picture, findings, view, _OUTLINE_DISTANCE)
-    for letter, detail in zip("ABCDEFGH", details, strict=False):
-        _draw_frame(picture, view, detail, letter)
-    _draw_scale_bar(picture, findings.mammogram.pixel_spacing_mm / view.scale, (24, picture.shape[0] - 28))
-    panel = _panel(findings, display, details, picture.shape[0])
-    tall = max(picture.shape[0], panel.shape[0])
-    canvas = np.zeros((tall, picture.shape[1] + panel.shape[1], 3), np.uint8)
-    canvas[: picture.shape[0], : picture.shape[1]] = picture
-    canvas[:, picture.shape[1] :] = _SHADE
-    canvas[: panel.shape[0], picture.shape[1] :] = panel
-    return canvas
+    return np.ascontiguousarray(_draw(findings)[..., ::-1])
+
+
+def overlay_png(findings: Findings) -> bytes:
+    """The overlay picture as a PNG file's bytes, the same for the same findings."""
+    # Of cv2's settings, the fastest among the smallest on grey pictures with a few coloured lines.
+    settings = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+    encoded: bytes = cv2.imencode(".png", _draw(findings), settings)[1].tobytes()
+    return encoded
 
 
 def write_overlay(findings: Findings, path: str | os.PathLike[str]) -> Path:
-    """Draw the overlay picture and write it as PNG, by temporary file and rename; folders are made."""
+    """Write the overlay picture as PNG, by temporary file and rename; folders are made."""
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Of cv2's settings, the one with the best size for the time on grey pictures with few coloured lines.
-    settings = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
-    encoded = cv2.imencode(".png", cv2.cvtColor(draw_overlay(findings), cv2.COLOR_RGB2BGR), settings)[1]
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(encoded.tobytes())
+    temporary.write_bytes(overlay_png(findings))
     temporary.replace(file)
     return file
 
 
-def _grey_picture(findings: Findings, display: Display, view: _View) -> Canvas:
+def _draw(findings: Findings) -> Canvas:
+    """The picture in cv2's order of colours: blue, green, red."""
+    display = display_of(findings.mammogram, findings.scene)
+    bounds = breast_bounds(findings.mammogram, findings.scene)
+    longest = max(bounds[2] - bounds[0], bounds[3] - bounds[1])
+    view = _View(bounds, min(LONGEST_SIDE / longest, LARGEST_MAGNIFICATION))
+    details = list(_detail_bounds(findings))
+    grey = _grey_picture(findings, display, view)
+    height, width = grey.shape
+    canvas = np.empty((max(height, _panel_height(findings, len(details))), width + PANEL_WIDTH, 3), np.uint8)
+    canvas[height:, :width] = 0
+    canvas[:, width:] = _SHADE
+    picture, panel = canvas[:height, :width], canvas[:, width:]
+    cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR, picture)
+    _draw_nipple(picture, findings, view)
+    _draw_chains(picture, findings, view)
+    _draw_clusters(picture, findings, view)
+    _draw_outlines(picture, findings, view)
+    for letter, detail in zip(_LETTERS, details, strict=False):
+        _draw_frame(picture, view, detail, letter)
+    _draw_scale_bar(picture, findings.mammogram.pixel_spacing_mm / view.scale, (24, height - 28))
+    _draw_panel(panel, findings, display, details)
+    return canvas
+
+
+def _grey_picture(findings: Findings, display: Display, view: _View) -> NDArray[np.uint8]:
     row_min, col_min, row_max, col_max = view.bounds
     stored = findings.mammogram.pixels[row_min:row_max, col_min:col_max]
     if view.scale < 1:
-        # Reduced before the grey values are looked up: a quarter of the work, and no step is rounded twice.
+        # Reduced before the grey values are looked up: less to look up, and nothing is rounded twice.
         stored = cv2.resize(stored, None, fx=view.scale, fy=view.scale, interpolation=cv2.INTER_AREA)
-        grey = display.grey(stored)
-    else:
-        grey = cv2.resize(
-            display.grey(stored), None, fx=view.scale, fy=view.scale, interpolation=cv2.INTER_CUBIC
-        )
-    return np.ascontiguousarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB))
+        return display.grey(stored)
+    grey = display.grey(stored)
+    enlarged: NDArray[np.uint8] = cv2.resize(
+        grey, None, fx=view.scale, fy=view.scale, interpolation=cv2.INTER_CUBIC
+    )
+    return enlarged
 
 
-def _label_colour(label: str) -> Colour:
-    return LABEL_COLOURS.get(label, LABEL_COLOURS["unclassified"])
+def _label_pen(label: str) -> Colour:
+    """The colour of a label in cv2's order."""
+    return LABEL_COLOURS[label][::-1]
 
 
 def _draw_outlines(
-    picture: Canvas, findings: Findings, view: _View, distance: float, among: Sequence[int] | None = None
+    picture: Canvas, findings: Findings, view: _View, among: Sequence[int] | None = None
 ) -> None:
-    """Outline calcifications (all, or row numbers `among`), `distance` picture pixels outside; suspicious ones heavier."""
-    distance_px = distance / view.scale
+    """Outline all calcifications, or the rows `among`, a little outside; suspicious ones heavier."""
+    distance_px = _OUTLINE_DISTANCE / view.scale
     by_style: dict[tuple[Colour, int], list[NDArray[np.int32]]] = {}
     label, suspicion = findings.classification.label, findings.classification.suspicion
     for k in range(len(findings)) if among is None else among:
-        style = (_label_colour(str(label[k])), 2 if suspicion[k] == "suspicious" else 1)
+        style = (_label_pen(str(label[k])), 3 if suspicion[k] == "suspicious" else 2)
         polygon = view.points(findings.outline(k + 1, distance_px))
         by_style.setdefault(style, []).append(polygon)
-    for (colour, thickness), polygons in by_style.items():
-        cv2.polylines(picture, polygons, True, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
+    for (pen, thickness), polygons in by_style.items():
+        cv2.polylines(picture, polygons, True, pen, thickness, cv2.LINE_AA, _FRACTION_BITS)
 
 
 def _draw_nipple(picture: Canvas, findings: Findings, view: _View) -> None:
@@ -154,8 +169,8 @@ def _draw_nipple(picture: Canvas, findings: Findings, view: _View) -> None:
     if nipple is None:
         return
     x, y = view.place(*nipple)
-    cv2.circle(picture, (x, y), 14, NIPPLE_COLOUR, 1, cv2.LINE_AA)
-    _write(picture, "nipple", (x - 24, y + 32), 0.5, NIPPLE_COLOUR)
+    cv2.circle(picture, (x, y), 14, _NIPPLE_PEN, 1, cv2.LINE_AA)
+    _write(picture, "nipple", (x - 24, y + 32), 0.5, _NIPPLE_PEN)
 
 
 def _draw_chains(picture: Canvas, findings: Findings, view: _View) -> None:
@@ -166,11 +181,11 @@ def _draw_chains(picture: Canvas, findings: Findings, view: _View) -> None:
         members = np.flatnonzero(chain_id == number)
         if not len(members) or len(curve) < 2:
             continue
-        colour = _label_colour(_commonest(findings.classification.label[members]))
+        pen = _label_pen(_commonest(findings.classification.label[members]))
         points = view.points(curve)
-        cv2.polylines(picture, [points], False, colour, 1, cv2.LINE_AA, _FRACTION_BITS)
+        cv2.polylines(picture, [points], False, pen, 1, cv2.LINE_AA, _FRACTION_BITS)
         x, y = points[0] >> _FRACTION_BITS
-        _write(picture, f"track {number}: {length[members[0]]:.0f} mm", (int(x) + 10, int(y) - 10), 0.55, colour)
+        _write(picture, f"track {number}: {length[members[0]]:.0f} mm", (int(x) + 10, int(y) - 10), 0.55, pen)
 
 
 def cluster_hull(findings: Findings, place: int, margin_mm: float = 1.5) -> NDArray[np.float64]:
@@ -195,7 +210,9 @@ def cluster_hull(findings: Findings, place: int, margin_mm: float = 1.5) -> NDAr
     margin = margin_mm / findings.mammogram.pixel_spacing_mm
     angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     ring = margin * np.column_stack((np.sin(angle), np.cos(angle)))
-    around = (np.column_stack((columns["row"][members], columns["col"][members]))[:, None] + ring).reshape(-1, 2)
+    around = (np.column_stack((columns["row"][members], columns["col"][members]))[:, None] + ring).reshape(
+        -1, 2
+    )
     hull: NDArray[np.float64] = cv2.convexHull(around.astype(np.float32))[:, 0].astype(np.float64)
     return hull
 
@@ -213,9 +230,9 @@ def _draw_clusters(picture: Canvas, findings: Findings, view: _View) -> None:
         points = view.points(cluster_hull(findings, place))
         suspicious = findings.classification.cluster_suspicion[place] == "suspicious"
         thickness = 2 if suspicious else 1
-        cv2.polylines(picture, [points], True, CLUSTER_COLOUR, thickness, cv2.LINE_AA, _FRACTION_BITS)
+        cv2.polylines(picture, [points], True, _CLUSTER_PEN, thickness, cv2.LINE_AA, _FRACTION_BITS)
         x, y = points.min(axis=0) >> _FRACTION_BITS
-        _write(picture, cluster_caption(findings, place), (int(x), int(y) - 8), 0.55, CLUSTER_COLOUR)
+        _write(picture, cluster_caption(findings, place), (int(x), int(y) - 8), 0.55, _CLUSTER_PEN)
 
 
 def _commonest(labels: NDArray[np.str_]) -> str:
@@ -234,7 +251,9 @@ def _write(canvas: Canvas, text: str, origin: tuple[int, int], size: float, colo
     cv2.putText(canvas, text, (x, y), _FONT, size, colour, 1, cv2.LINE_AA)
 
 
-def _draw_scale_bar(canvas: Canvas, mm_per_pixel: float, corner: tuple[int, int], share: float = 0.25) -> None:
+def _draw_scale_bar(
+    canvas: Canvas, mm_per_pixel: float, corner: tuple[int, int], share: float = 0.25
+) -> None:
     """A scale bar of a round length, at most `share` of the canvas wide; `corner` is its left end."""
     most = share * canvas.shape[1] * mm_per_pixel
     length_mm = max((mm for mm in (0.5, 1, 2, 5, 10, 20, 50) if mm <= most), default=0.5)
@@ -275,13 +294,13 @@ def _detail_bounds(findings: Findings) -> Iterator[Bounds]:
     columns = findings.measurements.columns
     row, col = columns["row"], columns["col"]
     for k in np.lexsort((-columns["score"], classification.suspicion != "suspicious")):
-        if len(found) >= _DETAILS:
+        if len(found) >= len(_LETTERS):
             break
         if not shown[k]:
             near = np.hypot(row - row[k], col - col[k]) < 5.0 / spacing
             found.append(_square(findings, np.flatnonzero(near & ~shown), 1.5 / spacing))
             shown |= near
-    yield from found[:_DETAILS]
+    yield from found[: len(_LETTERS)]
 
 
 def _square(findings: Findings, members: NDArray[np.intp], margin: float) -> Bounds:
@@ -298,57 +317,61 @@ def _square(findings: Findings, members: NDArray[np.intp], margin: float) -> Bou
     return top, left, top + side, left + side
 
 
-def _detail(findings: Findings, display: Display, bounds: Bounds, letter: str) -> Canvas:
-    """A magnified part of the image with its outlines, letter and scale bar."""
+def _draw_detail(canvas: Canvas, findings: Findings, display: Display, bounds: Bounds, letter: str) -> None:
+    """A magnified part of the image with its outlines, letter and scale bar, filling the square `canvas`."""
     row_min, col_min, row_max, col_max = bounds
     view = _View(bounds, _DETAIL_SIDE / (row_max - row_min))
     grey = display.grey_of_detail(findings.mammogram.pixels[row_min:row_max, col_min:col_max])
     way = cv2.INTER_CUBIC if view.scale > 1 else cv2.INTER_AREA
-    canvas = np.ascontiguousarray(
-        cv2.cvtColor(cv2.resize(grey, (_DETAIL_SIDE, _DETAIL_SIDE), interpolation=way), cv2.COLOR_GRAY2RGB)
+    cv2.cvtColor(
+        cv2.resize(grey, (_DETAIL_SIDE, _DETAIL_SIDE), interpolation=way), cv2.COLOR_GRAY2BGR, canvas
     )
     boxes = findings.regions.bounds + np.tile(findings.scene.origin, 2)
-    inside = (boxes[:, 2] > row_min) & (boxes[:, 0] < row_max) & (boxes[:, 3] > col_min) & (boxes[:, 1] < col_max)
-    _draw_outlines(canvas, findings, view, _OUTLINE_DISTANCE, np.flatnonzero(inside).tolist())
+    inside = (
+        (boxes[:, 2] > row_min) & (boxes[:, 0] < row_max) & (boxes[:, 3] > col_min) & (boxes[:, 1] < col_max)
+    )
+    _draw_outlines(canvas, findings, view, np.flatnonzero(inside).tolist())
     cv2.rectangle(canvas, (0, 0), (_DETAIL_SIDE - 1, _DETAIL_SIDE - 1), _INK, 1)
     _write(canvas, letter, (8, 24), 0.7, _INK)
     _draw_scale_bar(canvas, findings.mammogram.pixel_spacing_mm / view.scale, (12, _DETAIL_SIDE - 14))
-    return canvas
 
 
-def _panel(findings: Findings, display: Display, details: Sequence[Bounds], height: int) -> Canvas:
-    """Legend with counts, and the details two by two, as many as the height has room for."""
+def _legend(findings: Findings) -> list[tuple[str, int, bool]]:
+    """Label, count, and whether any is suspicious, in the order of the palette."""
+    label, suspicion = findings.classification.label, findings.classification.suspicion
+    found = []
+    for name in LABEL_COLOURS:
+        members = label == name
+        if members.any():
+            found.append((name, int(members.sum()), bool((suspicion[members] == "suspicious").any())))
+    return found
+
+
+def _panel_height(findings: Findings, details: int) -> int:
+    return _details_top(len(_legend(findings))) + (details + 1) // 2 * (_DETAIL_SIDE + _DETAIL_GAP)
+
+
+def _details_top(labels: int) -> int:
+    return _LEGEND_TOP + labels * _LEGEND_STEP + 34
+
+
+def _draw_panel(panel: Canvas, findings: Findings, display: Display, details: Sequence[Bounds]) -> None:
+    """View, counts, legend, and the details two by two."""
     image = findings.mammogram
-    lines = [
-        " ".join(word for word in (image.laterality, image.view, *image.view_modifiers) if word) or "view not stated",
-        f"pixel {image.pixel_spacing_mm:.4g} mm; calcifications {len(findings)}; "
-        f"clusters {len(findings.arrangement.clusters['cluster_id'])}",
-    ]
-    labels, counts = np.unique(findings.classification.label, return_counts=True)
-    legend_height = 40 + 30 * len(lines) + 32 * len(labels) + 34
-    detail_rows = (len(details) + 1) // 2
-    needed = legend_height + detail_rows * (_DETAIL_SIDE + _DETAIL_GAP)
-    panel = np.empty((max(height, needed), PANEL_WIDTH, 3), np.uint8)
-    panel[:] = _SHADE
-    y = 40
-    for i, line in enumerate(lines):
-        _write(panel, line, (_DETAIL_GAP, y), 0.65 if i == 0 else 0.55, _INK)
-        y += 30
-    for label, count in sorted(
-        zip(labels.tolist(), counts.tolist(), strict=True), key=lambda pair: list(LABEL_COLOURS).index(pair[0])
-    ):
-        suspicious = (
-            findings.classification.suspicion[findings.classification.label == label] == "suspicious"
-        ).any()
-        cv2.circle(panel, (_DETAIL_GAP + 10, y - 6), 9, _label_colour(label), 3 if suspicious else 1, cv2.LINE_AA)
-        _write(panel, f"{words(label)}  {count}", (_DETAIL_GAP + 34, y), 0.6, _INK)
-        y += 32
-    _write(panel, NOTICE, (_DETAIL_GAP, y), 0.5, NIPPLE_COLOUR)
-    y += 34
+    view = " ".join(word for word in (image.laterality, image.view, *image.view_modifiers) if word)
+    clusters = len(findings.arrangement.clusters["cluster_id"])
+    counts = f"pixel {image.pixel_spacing_mm:.4g} mm; calcifications {len(findings)}; clusters {clusters}"
+    _write(panel, view or "view not stated", (_DETAIL_GAP, 40), 0.65, _INK)
+    _write(panel, counts, (_DETAIL_GAP, 70), 0.55, _INK)
+    y = _LEGEND_TOP
+    for name, count, suspicious in _legend(findings):
+        middle = (_DETAIL_GAP + 10, y - 6)
+        cv2.circle(panel, middle, 9, _label_pen(name), 4 if suspicious else 2, cv2.LINE_AA)
+        _write(panel, f"{words(name)}  {count}", (_DETAIL_GAP + 34, y), 0.6, _INK)
+        y += _LEGEND_STEP
+    _write(panel, NOTICE, (_DETAIL_GAP, y), 0.5, _NIPPLE_PEN)
     for i, bounds in enumerate(details):
-        top = y + (i // 2) * (_DETAIL_SIDE + _DETAIL_GAP)
+        top = _details_top(len(_legend(findings))) + (i // 2) * (_DETAIL_SIDE + _DETAIL_GAP)
         left = _DETAIL_GAP + (i % 2) * (_DETAIL_SIDE + _DETAIL_GAP)
-        panel[top : top + _DETAIL_SIDE, left : left + _DETAIL_SIDE] = _detail(
-            findings, display, bounds, "ABCDEFGH"[i]
-        )
-    return panel
+        square = panel[top : top + _DETAIL_SIDE, left : left + _DETAIL_SIDE]
+        _draw_detail(square, findings, display, bounds, _LETTERS[i])

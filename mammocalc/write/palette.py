@@ -1,8 +1,8 @@
 """The colour of every label, the same in every picture.
 
-Warm colours are suspicious descriptors, the others are benign ones. The colours were spread in the OKLab space (Ottosson
-2020) as seen with normal vision and, after Machado et al. 2009 (10.1109/TVCG.2009.113), without red and without green
-cones; on top of that, pictures draw suspicious outlines with a heavier line.
+Warm colours are suspicious descriptors, the others are benign ones. The colours were spread in the OKLab space
+(Ottosson 2020) as seen with normal vision and, after Machado et al. 2009 (10.1109/TVCG.2009.113), without red and
+without green cones; on top of that, pictures draw suspicious outlines with a heavier line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LABEL_COLOURS: Mapping[str, Colour] = {
     "vascular": (0x42, 0x8E, 0xFF),
     "coarse": (0x4E, 0x3B, 0xFD),
     "large_rod_like": (0x6C, 0xE9, 0x2A),
-    "round": (0x0A, 0x7B, 0xA5),
+    "round": (0x00, 0x88, 0x9C),
     "punctate": (0x4B, 0xEB, 0xEA),
     "rim": (0xE3, 0x9D, 0xFF),
     "dystrophic": (0x6D, 0x88, 0x29),

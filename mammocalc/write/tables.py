@@ -37,9 +37,14 @@ class Column:
 
 
 # Whole numbers among the features; all others are real numbers or text.
-_WHOLE = frozenset(
-    "row_min col_min row_max col_max branches in_pectoral chain_id chain_n neighbours rods_in_image cluster_id cluster_n".split()
-)
+_WHOLE = frozenset((
+    "row_min", "col_min", "row_max", "col_max", "branches", "in_pectoral", "chain_id", "chain_n", "neighbours",
+    "rods_in_image", "cluster_id", "cluster_n",
+))  # fmt: skip
+_HEAD_FEATURES = (
+    "row", "col", "row_min", "col_min", "row_max", "col_max", "area_mm2", "length_mm", "width_mm", "elongation",
+    "orientation_deg", "lucency", "contrast", "cnr", "score",
+)  # fmt: skip
 
 _FEATURES = {**SINGLE_FEATURES, **COMPANY_FEATURES}
 
@@ -63,7 +68,9 @@ IMAGES: tuple[Column, ...] = (
     Column("view", "text", "", "CC, MLO, ML, ..., or empty where the input does not say"),
     Column("rows", "int32", "px", "rows of the stored pixel matrix, 0 where it was not read"),
     Column("columns", "int32", "px", "columns of the stored pixel matrix, 0 where it was not read"),
-    Column("pixel_spacing_mm", "float64", "mm", "side of a pixel in the object plane, NaN where it was not read"),
+    Column(
+        "pixel_spacing_mm", "float64", "mm", "side of a pixel in the object plane, NaN where it was not read"
+    ),
     Column("spacing_source", "text", "", "where the pixel spacing came from"),
     Column("breast_area_mm2", "float64", "mm2", "area of the breast, NaN where the image was not searched"),
     Column("n_calcifications", "int32", "", "calcifications found in the image"),
@@ -78,18 +85,13 @@ _CALCIFICATION_HEAD = (
     _SOP_INSTANCE_UID,
     _FRAME,
     Column("calcification_id", "int32", "", "number of the calcification within its image, 1-based"),
-    *map(
-        _feature,
-        (
-            "row col row_min col_min row_max col_max area_mm2 length_mm width_mm elongation orientation_deg lucency contrast cnr score"
-        ).split(),
-    ),
+    *map(_feature, _HEAD_FEATURES),
     Column("label", "text", "", "BI-RADS descriptor"),
     Column("suspicion", "text", "", "typically_benign, indeterminate or suspicious"),
     Column("rule", "text", "", "name of the rule that decided"),
     _feature("chain_id"),
     _feature("cluster_id"),
-    Column("margin", "float64", "", "distance of the measured values from another label, in soft edges of the thresholds"),
+    Column("margin", "float64", "", "distance of the measured values from another label, in soft edges"),
     Column("runner_up", "text", "", "the label on the other side of the nearest threshold, empty for none"),
 )
 
@@ -131,7 +133,11 @@ _ROWS_AT_ONCE = 65536
 
 def text(value: str) -> str:
     """`value` as valid Unicode: bytes of a file name that are not UTF-8 are written as ``\\xNN``."""
-    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return (
+        value
+        if value.isascii()
+        else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    )
 
 
 def columns_of(table: TableName, values: Mapping[str, Any], rows: int) -> dict[str, NDArray[Any]]:
@@ -158,7 +164,11 @@ def columns_of(table: TableName, values: Mapping[str, Any], rows: int) -> dict[s
             array[:] = words
         else:
             array = np.full(rows, given) if np.ndim(given) == 0 else np.asarray(given)
-            if column.kind == "int32" and array.dtype.kind == "f" and not np.array_equal(array, np.floor(array)):
+            if (
+                column.kind == "int32"
+                and array.dtype.kind == "f"
+                and not np.array_equal(array, np.floor(array))
+            ):
                 raise ValueError(f"{table}.{column.name}: whole numbers are needed")
             array = array.astype(_DTYPE[column.kind])
         if len(array) != rows:
@@ -173,7 +183,9 @@ def data_frame(table: TableName, columns: Columns) -> pd.DataFrame:
 
     return pd.DataFrame(
         {
-            column.name: pd.Series(columns[column.name], dtype="str" if column.kind == "text" else column.kind)
+            column.name: pd.Series(
+                columns[column.name], dtype="str" if column.kind == "text" else column.kind
+            )
             for column in TABLES[table]
         }
     )
@@ -214,7 +226,9 @@ class TableWriter:
     ...     images.append(findings.record()["images"])
     """
 
-    def __init__(self, folder: str | os.PathLike[str], table: TableName, format: TableFormat = "parquet") -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], table: TableName, format: TableFormat = "parquet"
+    ) -> None:
         if format not in ("parquet", "csv"):
             raise InvalidParameter(f"format: {format!r} is not one of parquet, csv")
         self.path = Path(folder) / f"{table}.{format}"
@@ -270,7 +284,9 @@ class TableWriter:
             if pa.types.is_floating(field.type):
                 values = table.column(i)
                 table = table.set_column(
-                    i, field.name, compute.if_else(compute.is_nan(values), pa.scalar(None, field.type), values)
+                    i,
+                    field.name,
+                    compute.if_else(compute.is_nan(values), pa.scalar(None, field.type), values),
                 )
         return table.cast(self._schema_nullable())
 
@@ -380,12 +396,16 @@ def read_table(out: str | os.PathLike[str], table: TableName, **filters: str | i
         elif csv_file.is_file():
             found = _read_csv(csv_file, schema, filters)
         else:
-            raise UnreadableInput(f"{folder}: no {table}.parquet or {table}.csv; is it the --out folder of a run?")
+            raise UnreadableInput(
+                f"{folder}: no {table}.parquet or {table}.csv; is it the --out folder of a run?"
+            )
     except pa.ArrowException as error:
         raise UnreadableInput(f"{folder}: {table} cannot be read: {str(error).splitlines()[0]}") from error
     missing = [field.name for field in schema if field.name not in found.column_names]
     if missing:
-        raise UnreadableInput(f"{folder}: {table} lacks the column {missing[0]}; it was written by another version")
+        raise UnreadableInput(
+            f"{folder}: {table} lacks the column {missing[0]}; it was written by another version"
+        )
     return data_frame(
         table, {field.name: found.column(field.name).to_numpy(zero_copy_only=False) for field in schema}
     )

@@ -1,0 +1,420 @@
+"""The command line. Each command imports what it needs when it runs, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from mammocalc.errors import MammocalcError
+
+if TYPE_CHECKING:
+    from mammocalc.batch import BatchSummary
+    from mammocalc.classify import Lexicon
+
+SOME_INPUTS_FAILED = 3
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+NOTICE = "Research software, not a medical device."
+
+app = typer.Typer(
+    name="mammocalc",
+    help=f"Find, measure and label calcifications on mammograms. {NOTICE}",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """Of the tables."""
+
+    parquet = "parquet"
+    csv = "csv"
+
+
+class Existing(StrEnum):
+    """What to do with inputs whose results are there already."""
+
+    skip = "skip"
+    redo = "redo"
+    error = "error"
+
+
+# What `detect --write` can make beside the tables.
+WRITERS = ("overlay",)
+
+
+def main() -> None:
+    """Run the command line: errors are one line on stderr, status 0, 2 (usage) or 3 (some inputs failed)."""
+    try:
+        app()
+    except MammocalcError as error:
+        _fail(str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"mammocalc: error: {message}", file=sys.stderr)
+    sys.exit(USAGE_ERROR)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from mammocalc import __version__
+
+        print(f"mammocalc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _everything(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def detect(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the results; made if need be.")
+    ],
+    jobs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Worker processes; one a processor unless given.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Of the tables.")] = Format.parquet,
+    write: Annotated[
+        str, typer.Option(metavar="LIST", help="What else to write: overlay, or none; comma-separated.")
+    ] = "overlay",
+    rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Changes to the labelling rules (TOML).")
+    ] = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Parameters (TOML); see `mammocalc info --parameters`."),
+    ] = None,
+    pixel_spacing: Annotated[
+        float | None, typer.Option(metavar="MM", help="Pixel spacing in mm of images that do not state it.")
+    ] = None,
+    existing: Annotated[
+        Existing, typer.Option(help="Inputs done already: skip them, redo them, or stop with an error.")
+    ] = Existing.skip,
+    min_score: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Lowest detection score to report; 0 reports every candidate."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N inputs.")] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Only part I of N of the inputs, 1 to N, for array jobs."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Run on a Dask cluster, e.g. tcp://host:8786.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what happens as JSON lines.")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only list what would be read, and why the rest would be skipped."),
+    ] = False,
+    hash_paths: Annotated[
+        bool, typer.Option("--hash-paths", help="Write a hash of each path in place of the path.")
+    ] = False,
+    image_seconds: Annotated[
+        float, typer.Option(metavar="S", help="Longest time for one image; longer costs it its row.")
+    ] = 300.0,
+    worker_megabytes: Annotated[
+        int, typer.Option(metavar="MB", help="Most memory of a worker process; more costs an image its row.")
+    ] = 6000,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Print the time of each stage at the end.")
+    ] = False,
+) -> None:
+    """Find and label the calcifications of mammograms: DICOM, or PNG, TIFF, PGM with --pixel-spacing.
+
+    Leaves the tables images, calcifications and clusters, run.json and one overlay picture an image in DIR. Exit
+    status: 0 all inputs were read or skipped, 3 some failed (each has its row and reason), 2 usage.
+    """
+    wanted = _writers(write)
+    part = _shard(shard)
+    if not dry_run and scheduler is None:
+        _announce_compilation()
+    from mammocalc.batch import BatchLimits, detect_folder
+
+    bar = _ProgressBar()
+    try:
+        summary = detect_folder(
+            paths,
+            out,
+            jobs=jobs,
+            format=format.value,
+            write=wanted,
+            rules=rules,
+            parameters=parameters,
+            pixel_spacing_mm=pixel_spacing,
+            existing=existing.value,
+            min_score=min_score,
+            limit=limit,
+            shard=part,
+            scheduler=scheduler,
+            log=log,
+            dry_run=dry_run,
+            hash_paths=hash_paths,
+            limits=BatchLimits(image_seconds=image_seconds, worker_megabytes=worker_megabytes),
+            progress=bar.show,
+        )
+    except KeyboardInterrupt:
+        bar.close()
+        print(
+            f"mammocalc: stopped; what is finished is kept in {out}: run the same command again to go on",
+            file=sys.stderr,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        bar.close()
+    if dry_run:
+        _print_plan(summary)
+    else:
+        _print_summary(summary, timings)
+    raise typer.Exit(SOME_INPUTS_FAILED if summary.failed else 0)
+
+
+def _writers(listed: str) -> tuple[str, ...]:
+    wanted = tuple(dict.fromkeys(word.strip() for word in listed.split(",") if word.strip()))
+    if wanted == ("none",):
+        return ()
+    for word in wanted:
+        if word not in WRITERS:
+            raise typer.BadParameter(
+                f"{word!r} cannot be written; there is: {', '.join(WRITERS)}, or none", param_hint="--write"
+            )
+    return wanted
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise typer.BadParameter(f"{text!r} is not I/N with I from 1 to N", param_hint="--shard")
+    return int(part), int(parts)
+
+
+def _announce_compilation() -> None:
+    from mammocalc.warm_up import is_first_run
+
+    if is_first_run():
+        print("compiling kernels (first run only) ...", file=sys.stderr, flush=True)
+
+
+class _ProgressBar:
+    """Inputs done, with rate, time left and failures so far; silent where stderr is not a terminal."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        self._bar: tqdm[NoReturn] = tqdm(
+            unit=" input", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False
+        )
+
+    def show(self, done: int, inputs: int, failed: int, rate: float) -> None:
+        """Take note of the state of a run; `rate` is in images per second."""
+        self._bar.total = inputs
+        self._bar.set_postfix_str(f"{60 * rate:.0f} images/min, {failed} failed", refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Clear the line."""
+        self._bar.close()
+
+
+def _print_summary(summary: BatchSummary, timings: bool) -> None:
+    counts = [f"{summary.ok} ok", f"{summary.skipped} skipped", f"{summary.failed} failed"]
+    if summary.resumed:
+        counts.append(f"{summary.resumed} of them done before")
+    print(f"images          {summary.images} ({', '.join(counts)})")
+    print(f"calcifications  {summary.calcifications}")
+    for label, count in sorted(summary.labels.items(), key=lambda pair: (-pair[1], pair[0])):
+        print(f"  {label:24}{count:6}")
+    print(f"clusters        {summary.clusters}")
+    print(f"time            {summary.seconds:.1f} s")
+    for status, reasons in (("skipped", summary.skipped_reasons), ("failed", summary.failed_reasons)):
+        for reason, count in reasons.items():
+            print(f"{status:8}{count:6}  {reason}")
+    if timings:
+        _print_timings(summary)
+    print(f"results in      {summary.out}")
+
+
+def _print_plan(summary: BatchSummary) -> None:
+    for planned in summary.planned:
+        frames = f", {planned.frames} frames" if planned.frames > 1 else ""
+        verdict = "would be read" if planned.status == "ok" else f"{planned.status}: {planned.reason}"
+        print(f"{planned.name}: {verdict}{frames}")
+    searched = sum(planned.status == "ok" for planned in summary.planned)
+    print(f"{searched} of {len(summary.planned)} inputs would be read")
+
+
+def _print_timings(summary: BatchSummary) -> None:
+    total = sum(summary.stage_ms.values())
+    print("stage         ms an image   share")
+    for stage, milliseconds in summary.stage_ms.items():
+        print(f"{stage:12}{milliseconds:13.1f}{100 * milliseconds / total:7.0f} %")
+
+
+@app.command()
+def merge(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="The --out folders of the parts of a run with --shard."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder for the tables; the first DIR unless given."),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Of the tables.")] = Format.parquet,
+) -> None:
+    """Join the parts of a run that was made with --shard into the tables of one run."""
+    from mammocalc.batch import merge as join
+
+    summary = join(sources, out, format=format.value)
+    _print_summary(summary, timings=False)
+    raise typer.Exit(SOME_INPUTS_FAILED if summary.failed else 0)
+
+
+@app.command()
+def explain(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of a run.")],
+    calcification_id: Annotated[int, typer.Argument(metavar="ID", help="calcification_id, counted from 1.")],
+    image: Annotated[
+        str,
+        typer.Option(
+            metavar="IMAGE", help="Path (or its end) or SOP Instance UID, where the run has several."
+        ),
+    ] = "",
+    frame: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Frame of a multi-frame image, 0-based.")
+    ] = 0,
+) -> None:
+    """Say why a calcification has its label: the rule, each condition with its measured value and threshold."""
+    from mammocalc.write.explained import explain_row
+
+    print(explain_row(folder, calcification_id, image, frame))
+
+
+@app.command()
+def rules(
+    check: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Check a file of changes, and print the rules that result."),
+    ] = None,
+) -> None:
+    """Print the labelling rules with every threshold and source."""
+    from mammocalc.classify import describe, load_lexicon
+
+    lexicon = load_lexicon(check)
+    if check is not None:
+        print(f"{check}: valid; {_changes(load_lexicon(), lexicon)}\n")
+    print(describe(lexicon))
+
+
+def _changes(before: Lexicon, after: Lexicon) -> str:
+    """How many thresholds and rules differ, in words."""
+    counts = {
+        "thresholds": _differing(before.thresholds, after.thresholds),
+        "rules": _differing(
+            {rule.name: rule for rule in (*before.rules, *before.cluster_rules)},
+            {rule.name: rule for rule in (*after.rules, *after.cluster_rules)},
+        ),
+    }
+    return ", ".join(f"{name} that differ from the built-in ones: {count}" for name, count in counts.items())
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> int:
+    return sum(before.get(name) != after.get(name) for name in {*before, *after})
+
+
+class Size(StrEnum):
+    """Of a phantom."""
+
+    small = "small"
+    full = "full"
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the files; made if need be.")],
+    count: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Make N phantoms; unless given, the sample images are made again."
+        ),
+    ] = None,
+    scene: Annotated[str, typer.Option(metavar="NAME", help="What is drawn, e.g. mixed, normal.")] = "mixed",
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Seed of the first; the next have the next.")
+    ] = 0,
+    size: Annotated[Size, typer.Option(help="A small breast or a full field.")] = Size.small,
+) -> None:
+    """Make synthetic mammograms (DICOM) with the exact truth of every calcification beside them (JSON)."""
+    from mammocalc.phantom import SCENES, write_phantoms, write_samples
+
+    if scene not in SCENES:
+        raise typer.BadParameter(f"{scene!r} is not one of: {', '.join(SCENES)}", param_hint="--scene")
+    if count is None:
+        files = write_samples(out)
+    else:
+        files = write_phantoms(out, range(seed, seed + count), scene, size=size.value)
+    print(f"{len(files)} synthetic mammograms in {out}, each with its truth in a .truth.json")
+
+
+@app.command()
+def info(
+    warm_up: Annotated[
+        bool, typer.Option("--warm-up", help="Compile all kernels now, so that the first image is not slow.")
+    ] = False,
+    parameters: Annotated[
+        bool, typer.Option("--parameters", help="Print the default parameters as a file for --parameters.")
+    ] = False,
+) -> None:
+    """Print versions, processors and the state of the compiled kernels."""
+    if parameters:
+        from mammocalc.parameters import Parameters
+
+        print(Parameters().as_toml(), end="")
+        return
+    if warm_up:
+        from mammocalc.warm_up import warm_up as compile_all
+
+        print("compiling kernels ...", file=sys.stderr, flush=True)
+        print(f"compiled and kept on disk in {compile_all():.1f} s")
+        return
+    from mammocalc import __version__
+    from mammocalc.warm_up import kernel_cache
+    from mammocalc.write.manifest import dependency_versions, machine
+
+    cache = kernel_cache()
+    facts = {
+        "mammocalc": __version__,
+        **dependency_versions(),
+        **{name: str(value) for name, value in machine().items()},
+        "compiled kernels": f"{cache.compiled} of {cache.kernels}, {cache.megabytes:.1f} MB in {cache.folder}",
+    }
+    for name, value in facts.items():
+        print(f"{name:24} {value or 'not installed'}")
+    print(NOTICE)

@@ -1,0 +1,105 @@
+"""Explaining a calcification of a finished run from its tables and ``run.json`` alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from mammocalc.arrange.arrangement import Arrangement
+from mammocalc.arrange.features import FEATURES as COMPANY_FEATURES
+from mammocalc.classify import explain
+from mammocalc.classify.stored import lexicon_from_dict
+from mammocalc.errors import InvalidParameter
+from mammocalc.measure.features import FEATURES as SINGLE_FEATURES
+from mammocalc.measure.measurements import Measurements
+from mammocalc.write.manifest import read_manifest
+from mammocalc.write.tables import CALCIFICATIONS, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LISTED = 8
+
+
+def explain_row(
+    folder: str | os.PathLike[str], calcification_id: int, image: str = "", frame: int = 0
+) -> str:
+    """Why a calcification of a finished run has its label, in words and numbers.
+
+    Parameters
+    ----------
+    folder : path
+        The ``--out`` folder.
+    calcification_id : int
+        1-based within the image.
+    image : str
+        The path as it stands in the tables (or its end), or the SOP Instance UID; may be empty where the run has one
+        image.
+    frame : int
+        0-based.
+
+    Raises
+    ------
+    InvalidParameter
+        No or several images fit, or the image has no such calcification.
+    UnreadableInput
+        The folder does not hold a finished run.
+    """
+    manifest = read_manifest(folder)
+    path = _image_path(read_table(folder, "images", status="ok", frame=frame), image, frame)
+    rows = read_table(folder, "calcifications", path=path, frame=frame)
+    if not 1 <= calcification_id <= len(rows):
+        raise InvalidParameter(
+            f"there is no calcification {calcification_id} in {path}; it has {len(rows)}, counted from 1"
+        )
+    clusters = read_table(folder, "clusters", path=path, frame=frame)
+    lexicon = lexicon_from_dict(manifest["rules"])
+    row = rows.iloc[calcification_id - 1]
+    explanation = explain(
+        calcification_id - 1,
+        Measurements(_columns(rows, SINGLE_FEATURES), float("nan")),
+        Arrangement(_columns(rows, COMPANY_FEATURES), (), _cluster_columns(clusters, rows)),
+        lexicon,
+    )
+    where = f"{path}{f', frame {frame}' if frame else ''}"
+    return (
+        f"calcification {calcification_id} of {where}, row {row['row']:.1f}, column {row['col']:.1f}, "
+        f"score {row['score']:.2f}\n{explanation}"
+    )
+
+
+def _columns(table: pd.DataFrame, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    return {
+        column.name: table[column.name].to_numpy(str if column.kind == "text" else None)
+        for column in CALCIFICATIONS
+        if column.name in names
+    }
+
+
+def _cluster_columns(clusters: pd.DataFrame, members: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """The columns of clusters as the arrange stage has them: the spreads stand with the members in the tables."""
+    first = members.drop_duplicates("cluster_id").set_index("cluster_id").reindex(clusters["cluster_id"])
+    return {
+        **{str(name): values.to_numpy() for name, values in clusters.items()},
+        "size_spread": first["cluster_size_spread"].to_numpy(),
+        "shape_spread": first["cluster_shape_spread"].to_numpy(),
+    }
+
+
+def _image_path(images: pd.DataFrame, image: str, frame: int) -> str:
+    paths = images["path"]
+    if image:
+        exact = (paths == image) | (images["sop_instance_uid"] == image)
+        matching = paths[exact] if exact.any() else paths[paths.str.endswith(image)]
+    else:
+        matching = paths
+    if len(matching) == 1:
+        return str(matching.iloc[0])
+    listed = ", ".join(matching.iloc[:_LISTED]) + (" ..." if len(matching) > _LISTED else "")
+    if len(matching):
+        raise InvalidParameter(f"--image: {len(matching)} images fit: {listed}")
+    of_frame = f" with frame {frame}" if frame else ""
+    raise InvalidParameter(f"--image: no searched image{of_frame} fits {image!r}; there are {len(paths)}")
