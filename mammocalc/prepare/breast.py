@@ -48,11 +48,14 @@ class Breast:
     field : tuple of int
         row_min, col_min, row_max, col_max of the exposed field, half open, cells: the image less blank margins.
     chest_wall : {"left", "right"}
+    density_range : tuple of float
+        1 and 99 % quantiles of the cells' density inside.
     """
 
     mask: NDArray[np.bool_]
     field: tuple[int, int, int, int]
     chest_wall: Side
+    density_range: tuple[float, float]
 
 
 def find_field(cells: Cells) -> tuple[int, int, int, int]:
@@ -234,13 +237,21 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
 
     whole = np.zeros(cells.density.shape, np.bool_)
     whole[row_min:row_max, col_min:col_max] = mask > 0
-    area = float(whole.sum()) * cells.size_mm**2
+    area = breast_area_mm2(cells, whole)
     if area < max(parameters.minimum_breast_area_mm2, cells.size_mm**2):
         raise NoBreastFound(
             f"no breast found: the largest bright object covers {area:.0f} mm2, "
             f"a breast at least {parameters.minimum_breast_area_mm2:.0f} mm2"
         )
-    return Breast(whole, field, _chest_wall(whole, field, laterality, cells.size_mm))
+    low, high = np.percentile(cells.density[whole], [1, 99])
+    return Breast(
+        whole, field, _chest_wall(whole, field, laterality, cells.size_mm), (float(low), float(high))
+    )
+
+
+def breast_area_mm2(cells: Cells, mask: NDArray[np.bool_]) -> float:
+    """Area of a mask of cells, mm2; cells cut by the image's border count as far as they lie in it."""
+    return float(cells.height_mm @ mask @ cells.width_mm)
 
 
 def _drawn_at_skin(

@@ -27,6 +27,8 @@ class Cells:
         Extremes of the pixels in dense order: the stored value, or `top` less it where polarity is inverted.
     valid : ndarray of bool, same shape
         False where half of a cell's pixels or more are padding.
+    height_mm, width_mm : ndarray of float64, shapes (cell_rows,) and (cell_columns,)
+        Sides of the cells that lie in the image: the last ones may be cut.
     top : int
         Greatest value the stored bits can hold; more bits than the header promised where the pixels need them.
     """
@@ -37,6 +39,8 @@ class Cells:
     darkest: NDArray[np.uint16]
     brightest: NDArray[np.uint16]
     valid: NDArray[np.bool_]
+    height_mm: NDArray[np.float64]
+    width_mm: NDArray[np.float64]
     top: int
 
 
@@ -67,5 +71,7 @@ def make_cells(mammogram: Mammogram, cell_mm: float, threads: int = 1) -> Cells:
         darkest=darkest.astype(np.uint16),
         brightest=brightest.astype(np.uint16),
         valid=valid,
+        height_mm=height * mammogram.pixel_spacing_mm,
+        width_mm=width * mammogram.pixel_spacing_mm,
         top=top,
     )

@@ -1,4 +1,8 @@
-"""The nipple: where the skin line stands farthest from the chest wall, bulges out, and is dense beneath."""
+"""The nipple: where the skin line stands farthest from the chest wall, bulges out, and is dense beneath.
+
+The weights were set on phantoms and by eye on 15 real images (mini-MIAS films and digital ones), where a third more or
+less of each changes little.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,15 @@ from mammocalc.prepare.cells import Cells
 OBLIQUE_DEG = 20.0
 OBLIQUE_VIEWS = ("MLO", "LMO", "SIO", "ISO")
 # Part of the muscle's own slope by which the direction dips: compression lifts the nipple above the edge's normal.
-EDGE_SHARE = 0.75
+EDGE_SHARE = 0.65
 # What one unit of evidence is: mm short of the farthest point, mm of bulge, and part of the breast's grey range.
-SHORT_MM = 5.0
+SHORT_MM = 6.0
 BULGE_MM = 1.0
 DENSE_PART = 0.12
 # The farther from the farthest point, the less the other evidence may move the nipple.
-SEARCH_MM = 30.0
+SEARCH_MM = 25.0
+# Half the width of a nipple with its hollows, mm.
+FLANK_MM = 8.0
 # Depth beneath the skin where the nipple and its ducts show, mm.
 DEPTH_MM = 3.5
 # Nearer than this to where the skin line leaves the picture, the farthest point is not in the picture.
@@ -60,15 +66,19 @@ def find_nipple(
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     # The skin line runs so that the breast may lie on either hand: outwards is where the farthest point's normal goes.
     normal *= np.sign(normal[farthest] @ outwards) or 1.0
-    bulge = ((_along(line, 1.5 / spacing) - wide) * normal).sum(1) * cells.size_mm
+    residue = ((_along(line, 1.5 / spacing) - wide) * normal).sum(1) * cells.size_mm
+    # A corner of the outline stands out over a wide stretch, a nipple alone: its flanks do not.
+    flank = round(FLANK_MM / spacing)
+    padded = np.pad(residue, flank, mode="edge")
+    bulge = residue - 0.6 * (padded[: len(line)] + padded[2 * flank :])
     beneath = _beneath(cells, breast, smooth - normal * (DEPTH_MM / cells.size_mm))
     dense = _along(beneath[:, None], 2.0 / spacing)[:, 0] - _along(beneath[:, None], 15.0 / spacing)[:, 0]
     distance = np.abs(np.arange(len(line)) - farthest) * spacing
     evidence = (
         (reach - reach[farthest]) / SHORT_MM
-        + np.clip(bulge / BULGE_MM, 0.0, 3.0)
+        + np.clip(bulge / BULGE_MM, 0.0, 4.0)
         + np.clip(dense / DENSE_PART, 0.0, 1.0)
-        - 2.0 * (distance / SEARCH_MM) ** 2
+        - (distance / SEARCH_MM) ** 2
     )
     evidence[:margin] = evidence[len(line) - margin :] = -np.inf
     best = int(evidence.argmax())
@@ -134,7 +144,7 @@ def _beneath(cells: Cells, breast: Breast, where: NDArray[np.float64]) -> NDArra
     """Density at positions (row, col) in cells, as part of the breast's own range."""
     import cv2
 
-    low, high = np.percentile(cells.density[breast.mask], [5, 95])
+    low, high = breast.density_range
     smooth = cv2.GaussianBlur(cells.density, (0, 0), 1.0 / cells.size_mm)
     row = np.clip(np.rint(where[:, 0]).astype(np.int64), 0, smooth.shape[0] - 1)
     column = np.clip(np.rint(where[:, 1]).astype(np.int64), 0, smooth.shape[1] - 1)

@@ -3,7 +3,8 @@
 All straight lines that cut off the upper corner at the chest wall are scored by the fall of brightness across them
 (the idea of the Hough line of Karssemeijer [1]_, with the sum taken over the line's own pixels), the best is bent to
 the edge by dynamic programming, and what lies behind is muscle. A muscle is taken only where the edge is there nearly
-all along the line: better none than a wrong one.
+all along the line: better none than a wrong one. The thresholds were set on 16 mini-MIAS films, of which 13 show a
+muscle, with phantoms and digital images beside them; scores of muscles and of none lie far apart.
 
 References
 ----------
@@ -27,6 +28,9 @@ VIEWS_WITHOUT_MUSCLE = ("CC", "XCC", "XCCL", "XCCM", "FB", "SPECIMEN")
 STEEPEST_PER_MM = 0.03
 # Least score (mean fall a mm times the root of the length in mm), and least part of the line with a fall.
 LEAST_SCORE = 0.215
+# The same on views that are meant to show the muscle.
+LEAST_SCORE_EXPECTED = 0.17
+VIEWS_WITH_MUSCLE = ("MLO", "LMO", "SIO", "ISO")
 LEAST_PART = 0.78
 SAMPLES = 64
 # How far the edge may bend away from the line, mm.
@@ -68,7 +72,8 @@ def find_pectoral(cells: Cells, breast: Breast, view: str = "") -> NDArray[np.bo
     corner = _turned(cells, breast)
     if corner is None:
         return muscle
-    line = _best_line(corner)
+    least = LEAST_SCORE_EXPECTED if view.upper() in VIEWS_WITH_MUSCLE else LEAST_SCORE
+    line = _best_line(corner, least)
     if line is None:
         return muscle
     curve = (_bent(corner, *line) + 0.5) * corner.factor
@@ -92,7 +97,7 @@ def _turned(cells: Cells, breast: Breast) -> _Corner | None:
     top, left = int(rows[0]), int(columns[0])
     window = np.s_[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
     mask = np.ascontiguousarray(mask[window])
-    low, high = np.percentile(density[window][mask], [2, 98])
+    low, high = breast.density_range
     factor = max(1, round(1.0 / cells.size_mm))
     size = factor * cells.size_mm
     shape = (mask.shape[1] // factor, mask.shape[0] // factor)
@@ -127,7 +132,7 @@ def _falls(
     return -(corner.across[row, column] * normal_x + corner.down[row, column] * normal_y), inside
 
 
-def _best_line(corner: _Corner) -> tuple[float, float] | None:
+def _best_line(corner: _Corner, least: float) -> tuple[float, float] | None:
     """Where the muscle's edge meets the top and the chest wall, in cells of the corner, or None."""
     height = corner.mask.shape[0]
     size = corner.size_mm
@@ -138,11 +143,10 @@ def _best_line(corner: _Corner) -> tuple[float, float] | None:
     above, beside = np.meshgrid(
         np.linspace(8.0 / size, reach, 36), np.linspace(25.0 / size, 1.15 * height, 44), indexing="ij"
     )
-    above, beside = above.ravel(), beside.ravel()
     plausible = (above > 0.12 * beside) & (above < 1.3 * beside)
     if not plausible.any():
         return None
-    above, beside = above[plausible], beside[plausible]
+    above, beside = np.asarray(above[plausible]), np.asarray(beside[plausible])
     part = (np.arange(SAMPLES) + 0.5) / SAMPLES
     x, y = above[:, None] * (1 - part), beside[:, None] * part
     norm = np.hypot(above, beside)
@@ -154,7 +158,7 @@ def _best_line(corner: _Corner) -> tuple[float, float] | None:
     score = capped.sum(1) / np.maximum(count, 1) * np.sqrt(length)
     score[(2 * count < SAMPLES) | (length < 30.0)] = -1.0
     best = int(score.argmax())
-    if score[best] < LEAST_SCORE:
+    if score[best] < least:
         return None
     seen = fall[best][inside[best]]
     if np.mean(seen > 0.25 * np.median(seen)) < LEAST_PART:

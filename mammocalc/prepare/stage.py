@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.prepare.breast import find_breast, skin_distance
+from mammocalc.prepare.breast import Breast, breast_area_mm2, find_breast, skin_distance
 from mammocalc.prepare.cells import Cells, make_cells
 from mammocalc.prepare.density import density_curve
+from mammocalc.prepare.foreign import find_foreign
 from mammocalc.prepare.nipple import find_nipple
 from mammocalc.prepare.noise import estimate_noise, make_stabiliser
 from mammocalc.prepare.parameters import PrepareParameters
@@ -42,10 +43,14 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
     cells = make_cells(mammogram, parameters.cell_mm, threads)
     breast = find_breast(cells, mammogram.laterality, parameters)
     skin = skin_distance(cells, breast)
-    foreign = np.zeros_like(breast.mask)
     pectoral = (
         find_pectoral(cells, breast, mammogram.view)
         if parameters.find_pectoral
+        else np.zeros_like(breast.mask)
+    )
+    foreign = (
+        find_foreign(mammogram, cells, breast, pectoral)
+        if parameters.find_foreign
         else np.zeros_like(breast.mask)
     )
     anatomy = Anatomy(
@@ -56,14 +61,14 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
         skin_distance_mm=skin,
         nipple=find_nipple(cells, breast, pectoral, mammogram.view),
         chest_wall=breast.chest_wall,
-        breast_area_mm2=float(breast.mask.sum()) * cells.size_mm**2,
+        breast_area_mm2=breast_area_mm2(cells, breast.mask),
     )
     top = cells.top
     inside = breast.mask & ~foreign & (skin > 1.5) & cells.valid
     curve = estimate_noise(
         mammogram, inside if inside.any() else breast.mask, cells.step, top, parameters.noise_samples
     )
-    grey_range = _grey_range(cells, breast.mask & ~foreign, mammogram)
+    grey_range = _grey_range(cells, breast, mammogram)
     stabiliser = make_stabiliser(curve, top, mammogram.dense_is_bright, grey_range[0])
     window = _bounding_box(breast.mask, cells.step, mammogram.pixels.shape)
     density_plane, density = density_curve(
@@ -95,9 +100,9 @@ def _bounding_box(mask: NDArray[np.bool_], step: int, shape: tuple[int, ...]) ->
     )
 
 
-def _grey_range(cells: Cells, mask: NDArray[np.bool_], mammogram: Mammogram) -> tuple[float, float]:
+def _grey_range(cells: Cells, breast: Breast, mammogram: Mammogram) -> tuple[float, float]:
     """Dense-order grey levels of the breast's 1 and 99 % quantiles."""
-    low, high = np.percentile(cells.density[mask], [1, 99])
+    low, high = breast.density_range
     if mammogram.linear_in_exposure:
         return cells.top - float(np.exp(-low)), cells.top - float(np.exp(-high))
-    return float(low), float(high)
+    return low, high
