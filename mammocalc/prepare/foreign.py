@@ -1,0 +1,320 @@
+"""Foreign objects in and near the breast: skin markers, clips, burned-in labels, and edges of paddles and films.
+
+Metal and paint are told from calcium by three signs at once, because each alone is also true of some calcifications:
+
+* **Extreme.** A disc stands out by 30 % of the breast's own grey range. A line must do much more: on a processed image
+  it is fully white and stands out by the whole range; on a raw image it absorbs more a mm of its calibre than
+  hydroxyapatite can. A rod of calcium may well be white, but not that far above all tissue.
+* **Flat with a sharp edge.** Metal absorbs everything from its rim on and paint has one value, so nearly all of the
+  object above half of its contrast is also above 85 % of it. A ball or rod of calcium is thin at its rim: of an
+  unsaturated one 37 % (ball) or 61 % (rod) is.
+* **Shape.** A marker is a near perfect disc 1.2 to 2.8 mm wide. A clip or a stroke of a letter is a thin line. A
+  popcorn calcification is neither, however white.
+
+What shows only some of the signs is left to be judged as a calcification.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc.prepare.breast import Breast
+from mammocalc.prepare.cells import Cells
+from mammocalc.read.mammogram import Mammogram
+
+# Contrast of a disc and of a white line, as parts of the breast's 1-99 % range.
+DISC_CONTRAST = 0.3
+LINE_CONTRAST = 1.0
+# Least part of the area above half contrast that is above 85 % of it, apart from one pixel of blur at the rim.
+FLAT_DISC = 0.85
+FLAT_WHITE_LINE = 0.85
+FLAT_METAL_LINE = 0.60
+DISC_MM = (1.2, 2.8)
+# Least part of the smallest enclosing circle that a disc fills.
+ROUND = 0.8
+LINE_CALIBRE_MM = 0.9
+LINE_LENGTH_MM = 1.5
+# Attenuation (natural logarithm) a mm of calibre that calcium does not reach at mammographic energies, and the
+# least calibre it is taken over: thinner lines are blurred to this.
+METAL_PER_MM = 2.2
+METAL_BLUR_MM = 0.4
+# Part of a line's ridge that must be fully white.
+WHITE = 0.9
+# The image has a white where at least this many pixels share its densest value.
+WHITE_PIXELS = 20
+LARGEST_OBJECT_MM = 15.0
+MOST_OBJECTS = 60
+RIM_MM = 0.7
+EDGE_LENGTH_MM = 50.0
+# Least change over 1 mm across an edge, as part of the breast's range, and the share of the edge that must have it.
+EDGE_PART = 0.07
+EDGE_SHARE = 0.93
+# Directions that lines may have, and how many to either side a steep cell votes for.
+ANGLES = 180
+ANGLE_SPREAD = 4
+# Lines that are followed.
+MOST_EDGES = 40
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """Density around one candidate at full resolution, its corner in stored pixels."""
+
+    density: NDArray[np.float32]
+    row: int
+    column: int
+
+
+def find_foreign(
+    mammogram: Mammogram, cells: Cells, breast: Breast, pectoral: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Cells covered by foreign objects and a small rim around them.
+
+    Parameters
+    ----------
+    mammogram : Mammogram
+    cells : Cells
+    breast : Breast
+    pectoral : ndarray of bool, shape (cell_rows, cell_columns)
+
+    Returns
+    -------
+    ndarray of bool, shape (cell_rows, cell_columns)
+    """
+    return _small_objects(mammogram, cells, breast) | _long_edges(cells, breast, pectoral)
+
+
+def _small_objects(mammogram: Mammogram, cells: Cells, breast: Breast) -> NDArray[np.bool_]:
+    import cv2
+
+    found = np.zeros(cells.density.shape, np.uint8)
+    low, high = breast.density_range
+    tissue = high - low
+    half = (max(1, found.shape[1] // 2), max(1, found.shape[0] // 2))
+    around = cv2.medianBlur(cv2.resize(cells.density, half, interpolation=cv2.INTER_AREA), 5)
+    around = cv2.resize(around, found.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    white = _white(mammogram, cells)
+    # A disc fills at least one cell wholly, a line only passes through.
+    peak = _to_density(mammogram, cells, cells.brightest)
+    candidate = _to_density(mammogram, cells, cells.darkest) - around > DISC_CONTRAST * tissue
+    if mammogram.linear_in_exposure:
+        candidate |= peak - around > METAL_PER_MM * METAL_BLUR_MM
+    else:
+        candidate |= (peak >= white) & (peak - around > LINE_CONTRAST * tissue)
+    reach = 2 * round(3.0 / cells.size_mm) + 1
+    candidate &= cv2.dilate(breast.mask.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    _, label, statistics, _ = cv2.connectedComponentsWithStats(candidate.astype(np.uint8), connectivity=8)
+    order = 1 + np.argsort(-statistics[1:, cv2.CC_STAT_AREA], kind="stable")
+    for index in order[:MOST_OBJECTS]:
+        left, top, width, height, _ = (int(value) for value in statistics[index])
+        if max(width, height) * cells.size_mm > LARGEST_OBJECT_MM:
+            continue
+        window = _window(mammogram, cells, top, left, height, width)
+        inside = label[top : top + height, left : left + width] == index
+        shape = _object(window, cells, inside, top, left)
+        if shape is not None and _is_foreign(window, shape, mammogram, tissue, white):
+            rows, columns = np.nonzero(shape)
+            found[(rows + window.row) // cells.step, (columns + window.column) // cells.step] = 1
+    if not found.any():
+        return found > 0
+    rim = 2 * max(1, round(RIM_MM / cells.size_mm)) + 1
+    return cv2.dilate(found, np.ones((rim, rim), np.uint8)) > 0
+
+
+def _to_density(
+    mammogram: Mammogram, cells: Cells, dense: NDArray[np.uint16] | NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Dense-order values on the scale of `Cells.density`."""
+    values = dense.astype(np.float32)
+    if mammogram.linear_in_exposure:
+        return -np.log(np.maximum(np.float32(cells.top) - values, np.float32(1.0)))
+    return values
+
+
+def _white(mammogram: Mammogram, cells: Cells) -> float:
+    """Density at and above which a pixel is fully white, infinite where the image has no white."""
+    if mammogram.linear_in_exposure:
+        return float("inf")
+    densest = int(cells.brightest.max())
+    stored = densest if mammogram.dense_is_bright else cells.top - densest
+    full = cells.brightest == densest
+    count = 0
+    for i, j in zip(*np.nonzero(full), strict=True):
+        block = mammogram.pixels[i * cells.step : (i + 1) * cells.step, j * cells.step : (j + 1) * cells.step]
+        count += int((block == stored).sum())
+        if count >= WHITE_PIXELS:
+            return 0.99 * densest
+    return float("inf")
+
+
+def _window(mammogram: Mammogram, cells: Cells, top: int, left: int, height: int, width: int) -> _Window:
+    margin = round(1.5 / cells.size_mm) + 1
+    row, column = max(0, top - margin) * cells.step, max(0, left - margin) * cells.step
+    pixels = mammogram.pixels[
+        row : (top + height + margin) * cells.step, column : (left + width + margin) * cells.step
+    ].astype(np.int64)
+    dense = pixels if mammogram.dense_is_bright else cells.top - pixels
+    return _Window(_to_density(mammogram, cells, dense), row, column)
+
+
+def _object(
+    window: _Window, cells: Cells, inside: NDArray[np.bool_], top: int, left: int
+) -> NDArray[np.bool_] | None:
+    """Pixels of the object above half of its contrast, or None where it runs out of the window."""
+    import cv2
+
+    density = window.density
+    ring = np.ones(density.shape, np.bool_)
+    ring[cells.step : -cells.step, cells.step : -cells.step] = False
+    ground = float(np.median(density[ring]))
+    peak = float(np.percentile(density, 100.0 * (1.0 - 4.0 / density.size)))
+    mask = (density > ground + 0.5 * (peak - ground)).astype(np.uint8)
+    count, label = cv2.connectedComponents(mask, connectivity=8)
+    if count < 2:
+        return None
+    # The component with most pixels in the candidate's own cells.
+    first_row, first_column = top * cells.step - window.row, left * cells.step - window.column
+    own = np.repeat(np.repeat(inside, cells.step, axis=0), cells.step, axis=1)
+    part = label[first_row : first_row + own.shape[0], first_column : first_column + own.shape[1]]
+    votes = np.bincount(part[own[: part.shape[0], : part.shape[1]]], minlength=count)
+    votes[0] = 0
+    if not votes.any():
+        return None
+    shape = label == int(votes.argmax())
+    if shape[0].any() or shape[-1].any() or shape[:, 0].any() or shape[:, -1].any():
+        return None
+    return shape
+
+
+def _is_foreign(
+    window: _Window, shape: NDArray[np.bool_], mammogram: Mammogram, tissue: float, white: float
+) -> bool:
+    """Whether an object shows every sign of a marker, or every sign of a clip or stroke."""
+    import cv2
+
+    pitch = mammogram.pixel_spacing_mm
+    density = window.density
+    ring = 2 * max(2, round(0.4 / pitch)) + 1
+    rim = cv2.dilate(shape.astype(np.uint8), np.ones((ring, ring), np.uint8))
+    outer = cv2.dilate(rim, np.ones((ring, ring), np.uint8))
+    ground = float(np.median(density[outer > rim])) if (outer > rim).any() else float(density.min())
+    area = int(shape.sum())
+    contrast = float(np.percentile(density[shape], 90)) - ground
+    flat = float((density[shape] > ground + 0.85 * contrast).mean())
+    contours, _ = cv2.findContours(shape.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    radius = cv2.minEnclosingCircle(contours[0])[1] + 0.5
+    diameter_mm = 2 * (area / np.pi) ** 0.5 * pitch
+    if DISC_MM[0] <= diameter_mm <= DISC_MM[1] and area >= ROUND * np.pi * radius**2:
+        blurred = (1 - pitch / diameter_mm) ** 2
+        return contrast > DISC_CONTRAST * tissue and flat >= FLAT_DISC * blurred
+    depth = cv2.distanceTransform(np.pad(shape.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    calibre_mm = (2 * float(depth.max()) - 1) * pitch
+    length_mm = area * pitch**2 / max(calibre_mm, pitch)
+    if calibre_mm > LINE_CALIBRE_MM or length_mm < LINE_LENGTH_MM:
+        return False
+    if mammogram.linear_in_exposure:
+        return flat >= FLAT_METAL_LINE and contrast > METAL_PER_MM * max(calibre_mm, METAL_BLUR_MM)
+    ridge = shape & (depth >= 0.6 * depth.max())
+    all_white = float((density[ridge] >= white).mean()) >= WHITE
+    return all_white and flat >= FLAT_WHITE_LINE and contrast > LINE_CONTRAST * tissue
+
+
+def _long_edges(cells: Cells, breast: Breast, pectoral: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells along straight, sharp edges of several cm inside the breast: paddles, film borders, scanner lines.
+
+    Each steep cell votes for the one line that runs across its gradient; lines with votes for most of the least length
+    are then followed, and kept where the step or the dip across them has one sign nearly all along.
+    """
+    import cv2
+
+    drawn = np.zeros(breast.mask.shape, np.uint8)
+    tissue = breast.density_range[1] - breast.density_range[0]
+    if not tissue > 0:
+        return drawn > 0
+    side = 2 * round(3.0 / cells.size_mm) + 1
+    box = np.ones((side, side), np.uint8)
+    inner = cv2.erode(breast.mask.astype(np.uint8), box, borderType=cv2.BORDER_REPLICATE)
+    muscle = pectoral.astype(np.uint8)
+    seam = cv2.dilate(muscle, box) > cv2.erode(muscle, box, borderType=cv2.BORDER_REPLICATE)
+    allowed = (inner > 0) & ~seam
+    # The exposed field's own border is such an edge too, and no object.
+    row_min, col_min, row_max, col_max = breast.field
+    window = np.zeros_like(allowed)
+    window[row_min + side : row_max - side, col_min + side : col_max - side] = True
+    allowed &= window
+    # Less the wide average: the slope towards the skin is steep and straight too, but not sharp.
+    exposed = np.ascontiguousarray(cells.density[row_min:row_max, col_min:col_max])
+    smooth = np.zeros_like(cells.density)
+    smooth[row_min:row_max, col_min:col_max] = cv2.GaussianBlur(exposed, (0, 0), 1.0) - cv2.blur(
+        exposed, (side, side), borderType=cv2.BORDER_REPLICATE
+    )
+    scale = 1.0 / (8 * cells.size_mm)
+    across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=scale)
+    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=scale)
+    steep = allowed & (cv2.magnitude(across, down) > np.float32(EDGE_PART * tissue))
+    row, column = np.nonzero(steep)
+    if len(row) * cells.size_mm < EDGE_LENGTH_MM:
+        return drawn > 0
+    direction = np.rint(np.arctan2(down[steep], across[steep]) * (ANGLES / (2 * np.pi))).astype(np.int64)
+    # Noise and tissue turn the gradient by a few degrees: votes go to the lines of neighbouring directions too.
+    direction = (direction[:, None] + np.arange(-ANGLE_SPREAD, ANGLE_SPREAD + 1)) % ANGLES
+    angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    reach = sum(drawn.shape)
+    offset = (
+        np.rint(column[:, None] * cosine[direction] + row[:, None] * sine[direction]).astype(np.int64) + reach
+    )
+    votes = np.bincount((direction * (2 * reach + 1) + offset).ravel(), minlength=ANGLES * (2 * reach + 1))
+    votes = votes.reshape(ANGLES, 2 * reach + 1)
+    wide = votes[:, :-2] + votes[:, 1:-1] + votes[:, 2:]
+    least = int(EDGE_LENGTH_MM / cells.size_mm)
+    for best in np.argsort(-wide, axis=None, kind="stable")[:MOST_EDGES]:
+        which, shift = divmod(int(best), wide.shape[1])
+        if wide[which, shift] < least:
+            break
+        normal = np.array([sine[which], cosine[which]])
+        for stretch in _edge_stretches(
+            smooth, allowed, normal, shift + 1 - reach, least, cells.size_mm, tissue
+        ):
+            ends = np.rint(stretch[:, ::-1]).astype(int).tolist()
+            cv2.line(drawn, *ends, 1, 1 + 2 * round(RIM_MM / cells.size_mm))
+    return drawn > 0
+
+
+def _edge_stretches(
+    density: NDArray[np.float32],
+    allowed: NDArray[np.bool_],
+    normal: NDArray[np.float64],
+    distance: float,
+    least: int,
+    size_mm: float,
+    tissue: float,
+) -> list[NDArray[np.float64]]:
+    """End points (row, col) of the stretches of a line along which the step or the dip across it keeps its sign."""
+    along = np.array([normal[1], -normal[0]])
+    reach = float(np.hypot(*density.shape))
+    points = distance * normal + np.arange(-reach, reach + 1)[:, None] * along
+    limits = np.array(density.shape) - 1
+    at = np.rint(points).astype(np.int64)
+    inside = ((at >= 0) & (at <= limits)).all(1)
+    points, at = points[inside], at[inside]
+    if len(points) < least:
+        return []
+    open_here = allowed[at[:, 0], at[:, 1]]
+
+    def level(sideways: float) -> NDArray[np.float64]:
+        beside = np.clip(np.rint(points + sideways / size_mm * normal).astype(np.int64), 0, limits)
+        return density[beside[:, 0], beside[:, 1]].astype(np.float64)
+
+    before, middle, after = level(-1.0), level(0.0), level(1.0)
+    stretches = []
+    for change in (after - before, 0.5 * (before + after) - middle, middle - 0.5 * (before + after)):
+        kept = open_here & (change > EDGE_PART * tissue)
+        share = np.convolve(kept, np.ones(least) / least, "valid")
+        good = np.flatnonzero(share >= EDGE_SHARE)
+        if len(good):
+            stretches.append(points[[good[0], good[-1] + least - 1]])
+    return stretches
