@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
@@ -76,3 +77,130 @@ def write(typingctx: Any, row: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(row, types.intp, row.dtype), generate
+
+
+@intrinsic
+def running_sum(typingctx: Any, source: Any, start: Any, target: Any, n: Any, carry: Any) -> Any:
+    """``target[:n] = carry + cumsum(source[start : start + n])`` of integers, wrapping; returns the last sum.
+
+    `n` is rounded down to whole vectors of 64 bytes; not checked; `source` and `target` must not overlap. A
+    scalar loop is bound by its stores; this one adds shifted vectors (Hillis & Steele, Commun. ACM 29(12),
+    1986), which the vectoriser does not find by itself.
+    """
+    item = source.dtype
+    lanes = 64 // (item.bitwidth // 8)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        first = builder.gep(make_array(signature.args[0])(context, builder, args[0]).data, [args[1]])
+        out = make_array(signature.args[2])(context, builder, args[2]).data
+        vector = ir.VectorType(context.get_data_type(item), lanes)
+        index = ir.IntType(32)
+
+        def pick(positions: list[int]) -> Any:
+            return ir.Constant(ir.VectorType(index, lanes), positions)
+
+        zeros = ir.Constant(vector, [0] * lanes)
+        undefined = ir.Constant(vector, ir.Undefined)
+        total = cgutils.alloca_once(builder, vector)
+        lowest = builder.insert_element(undefined, args[4], ir.Constant(index, 0))
+        builder.store(builder.shuffle_vector(lowest, undefined, pick([0] * lanes)), total)
+        width = ir.Constant(args[3].type, lanes)
+        with cgutils.for_range(builder, builder.udiv(args[3], width)) as loop:
+            offset = builder.mul(loop.index, width)
+            here = builder.bitcast(builder.gep(first, [offset]), vector.as_pointer())
+            value = builder.load(here, align=item.bitwidth // 8)
+            step = 1
+            while step < lanes:
+                # Lanes below `step` take from `zeros`, the others from `step` lanes below.
+                shifted = pick([lane if lane < step else lanes + lane - step for lane in range(lanes)])
+                value = builder.add(value, builder.shuffle_vector(zeros, value, shifted))
+                step *= 2
+            before = builder.load(total)
+            there = builder.bitcast(builder.gep(out, [offset]), vector.as_pointer())
+            builder.store(builder.add(value, before), there, align=item.bitwidth // 8)
+            block = builder.shuffle_vector(value, undefined, pick([lanes - 1] * lanes))
+            builder.store(builder.add(before, block), total)
+        return builder.extract_element(builder.load(total), ir.Constant(index, 0))
+
+    return item(source, types.intp, target, types.intp, item), generate
+
+
+def _running_clamp(backwards: bool) -> Any:
+    """Build `clamp_right` or `clamp_left`."""
+
+    @intrinsic
+    def running_clamp(
+        typingctx: Any, low: Any, high: Any, start: Any, target: Any, n: Any, carry: Any
+    ) -> Any:
+        item = low.dtype
+        lanes = 64 // (item.bitwidth // 8)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            floor = make_array(signature.args[0])(context, builder, args[0]).data
+            roof = builder.gep(make_array(signature.args[1])(context, builder, args[1]).data, [args[2]])
+            out = make_array(signature.args[3])(context, builder, args[3]).data
+            vector = ir.VectorType(context.get_data_type(item), lanes)
+            index = ir.IntType(32)
+            undefined = ir.Constant(vector, ir.Undefined)
+
+            def pick(positions: list[int]) -> Any:
+                return ir.Constant(ir.VectorType(index, lanes), positions)
+
+            def lesser(a: Any, b: Any) -> Any:
+                below = builder.fcmp_ordered if isinstance(item, types.Float) else builder.icmp_unsigned
+                return builder.select(below("<", a, b), a, b)
+
+            def greater(a: Any, b: Any) -> Any:
+                below = builder.fcmp_ordered if isinstance(item, types.Float) else builder.icmp_unsigned
+                return builder.select(below("<", a, b), b, a)
+
+            latest = cgutils.alloca_once(builder, vector)
+            lowest = builder.insert_element(undefined, args[5], ir.Constant(index, 0))
+            builder.store(builder.shuffle_vector(lowest, undefined, pick([0] * lanes)), latest)
+            width = ir.Constant(args[4].type, lanes)
+            blocks = builder.udiv(args[4], width)
+            with cgutils.for_range(builder, blocks) as loop:
+                block = loop.index
+                if backwards:
+                    block = builder.sub(builder.sub(blocks, block), ir.Constant(block.type, 1))
+                offset = builder.mul(block, width)
+
+                def here(pointer: Any, offset: Any = offset) -> Any:
+                    return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
+
+                lower = builder.load(here(floor), align=item.bitwidth // 8)
+                upper = builder.load(here(roof), align=item.bitwidth // 8)
+                step = 1
+                while step < lanes:
+                    # A lane without predecessor meets itself, which changes nothing.
+                    if backwards:
+                        before = pick([lane + step if lane + step < lanes else lane for lane in range(lanes)])
+                    else:
+                        before = pick([lane - step if lane >= step else lane for lane in range(lanes)])
+                    earlier_lower = builder.shuffle_vector(lower, undefined, before)
+                    earlier_upper = builder.shuffle_vector(upper, undefined, before)
+                    lower, upper = (
+                        greater(lower, lesser(upper, earlier_lower)),
+                        greater(lower, lesser(upper, earlier_upper)),
+                    )
+                    step *= 2
+                value = greater(lower, lesser(upper, builder.load(latest)))
+                builder.store(value, here(out), align=item.bitwidth // 8)
+                last = pick([0 if backwards else lanes - 1] * lanes)
+                builder.store(builder.shuffle_vector(value, undefined, last), latest)
+            return builder.extract_element(builder.load(latest), ir.Constant(index, 0))
+
+        return item(low, high, types.intp, target, types.intp, item), generate
+
+    running_clamp.__doc__ = f"""``x = target[i] = max(low[i], min(high[start + i], x))``, x first `carry`; the last x.
+
+    {"From the last i to the first." if backwards else "From the first i to the last."} `low` is nowhere above
+    `high`; `low` and `target` may be the same. `n` is rounded down to whole vectors of 64 bytes; nothing is
+    checked. Two clamps in a row are a clamp, so a vector of them is composed in log2(lanes) steps, as in
+    `running_sum`.
+    """
+    return running_clamp
+
+
+clamp_right = _running_clamp(backwards=False)
+clamp_left = _running_clamp(backwards=True)

@@ -1,0 +1,193 @@
+"""Mean and standard deviation in a square window around every pixel, from exact integer sums."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc_kernels.compile import kernel, run_bands
+from mammocalc_kernels.planes import check_plane, output_like
+from mammocalc_kernels.streams import read, running_sum, span, write
+
+# Widest window whose sum is sure to fit 31 bits: 181**2 * 65535 < 2**31.
+WIDEST_WINDOW = 181
+# Columns summed at a time, so that the sums stay in the nearest cache; a multiple of the vector length.
+_CHUNK = 1024
+
+
+def local_statistics(
+    plane: NDArray[np.uint16],
+    window: int,
+    mean: NDArray[np.float32] | None = None,
+    deviation: NDArray[np.float32] | None = None,
+    threads: int = 1,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of the pixels in a square window around each pixel.
+
+    At the borders they are those of the part of the window that lies inside the image. Sums and sums of
+    squares are running sums of integers (McDonnell, Comput. Graph. Image Process. 17(1), 1981): exact, so
+    nothing cancels where a small deviation sits on a large mean, and no error travels along the image.
+
+    Parameters
+    ----------
+    plane : ndarray of uint16, shape (rows, columns), C-contiguous
+    window : int
+        Side of the window, px, odd, 1 to 181.
+    mean, deviation : ndarray of float32, same shape, C-contiguous, optional
+        Where to write.
+    threads : int
+        The result does not depend on it.
+
+    Returns
+    -------
+    mean, deviation : ndarray of float32, shape (rows, columns)
+        In units of the plane; the deviation is that of the population (divided by the number of pixels).
+
+    Raises
+    ------
+    TypeError
+        Another dtype than uint16, or a window that is not an integer.
+    ValueError
+        Not 2-D, empty, not C-contiguous, a window that is even or out of range, an output of another shape.
+    """
+    check_plane(plane, (np.uint16,))
+    if isinstance(window, bool) or not isinstance(window, int | np.integer):
+        raise TypeError(f"window must be a whole number of pixels, not {window!r}")
+    if not 1 <= window <= WIDEST_WINDOW or window % 2 == 0:
+        raise ValueError(f"window must be odd, 1 to {WIDEST_WINDOW} px, not {window}")
+    mean = output_like(plane, mean, np.float32)
+    deviation = output_like(plane, deviation, np.float32)
+    if np.may_share_memory(mean, deviation):
+        raise ValueError("mean and deviation must not overlap")
+    half = int(window) // 2
+    run_bands(
+        lambda first, end: _statistics_rows(plane, mean, deviation, half, first, end), plane.shape[0], threads
+    )
+    return mean, deviation
+
+
+@kernel
+def _exchange_one_side(sums, squares, at, new, new_at, old, old_at, n, sign):  # type: ignore[no-untyped-def]
+    """Add `sign` times the change from the old row to the new one."""
+    s = span(sums, at, n)
+    q = span(squares, at, n)
+    a = span(new, new_at, n)
+    b = span(old, old_at, n)
+    for c in range(n):
+        x = np.int64(read(a, c))
+        y = np.int64(read(b, c))
+        write(s, c, s[c] + np.int32(sign * (x - y)))
+        write(q, c, q[c] + sign * (x - y) * (x + y))
+
+
+@kernel
+def _exchange(sums, squares, at, new, new_at, old, old_at, window, n):  # type: ignore[no-untyped-def]
+    """Add the change from the old row to the new one, less the change `window` columns before."""
+    s = span(sums, at, n)
+    q = span(squares, at, n)
+    new_left = span(new, new_at, n)
+    old_left = span(old, old_at, n)
+    new_right = span(new, new_at + window, n)
+    old_right = span(old, old_at + window, n)
+    for c in range(n):
+        x = np.int32(read(new_right, c))
+        y = np.int32(read(old_right, c))
+        u = np.int32(read(new_left, c))
+        v = np.int32(read(old_left, c))
+        write(s, c, s[c] + ((x - y) - (u - v)))
+        write(q, c, q[c] + (np.int64(x - y) * np.int64(x + y) - np.int64(u - v) * np.int64(u + v)))
+
+
+@kernel
+def _finish(sums, squares, start, mean, deviation, at, n, count):  # type: ignore[no-untyped-def]
+    """Mean and deviation of `n` windows of `count` pixels each."""
+    s = span(sums, start, n)
+    q = span(squares, start, n)
+    m = span(mean, at, n)
+    d = span(deviation, at, n)
+    share = np.float32(1.0 / count)
+    for c in range(n):
+        total = np.int64(read(s, c))
+        # count**2 times the variance: an integer, exact.
+        spread = count * read(q, c) - total * total
+        write(m, c, np.float32(total) * share)
+        write(d, c, np.sqrt(np.float32(spread)) * share)
+
+
+@kernel
+def _finish_border(sums, squares, shift, mean, deviation, r, left, right, half, height):  # type: ignore[no-untyped-def]
+    """The same for columns ``left .. right - 1``, each of whose windows is cut at a border."""
+    n = mean.shape[1]
+    for c in range(left, right):
+        count = height * (min(c + half, n - 1) - max(c - half, 0) + 1)
+        share = np.float32(1.0 / count)
+        total = np.int64(sums[c + shift])
+        spread = count * squares[c + shift] - total * total
+        mean[r, c] = np.float32(total) * share
+        deviation[r, c] = np.sqrt(np.float32(spread)) * share
+
+
+@kernel
+def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[no-untyped-def]
+    rows, n = plane.shape
+    source = plane.reshape(plane.size)
+    flat_mean = mean.reshape(mean.size)
+    flat_deviation = deviation.reshape(deviation.size)
+    window = 2 * half + 1
+    nothing = np.zeros(n, np.uint16)
+    # Item k holds how the window sum changes as its last column comes to k: column sum k less column sum
+    # k - window, columns outside being 0. Their running sum at k is the window around column k - half.
+    length = -(-(n + half) // _CHUNK) * _CHUNK
+    sum_steps = np.zeros(length, np.int32)
+    square_steps = np.zeros(length, np.int64)
+    sums = np.empty(_CHUNK, np.int32)
+    squares = np.empty(_CHUNK, np.int64)
+    for r in range(first - 2 * half, end):
+        # Rows ahead of the first window fill the sums; rows outside the image count nothing.
+        entering = r + half
+        leaving = r - half - 1
+        new = nothing
+        new_at = 0
+        if 0 <= entering < rows:
+            new = source
+            new_at = entering * n
+        old = nothing
+        old_at = 0
+        if leaving >= max(first - half, 0):
+            old = source
+            old_at = leaving * n
+        both = max(n - window, 0)
+        _exchange_one_side(sum_steps, square_steps, 0, new, new_at, old, old_at, min(window, n), 1)
+        _exchange(sum_steps, square_steps, window, new, new_at, old, old_at, window, both)
+        behind = max(n, window)
+        after = max(n + half - behind, 0)
+        _exchange_one_side(
+            sum_steps,
+            square_steps,
+            behind,
+            new,
+            new_at + behind - window,
+            old,
+            old_at + behind - window,
+            after,
+            -1,
+        )
+        if r < first:
+            continue
+        height = min(entering, rows - 1) - max(r - half, 0) + 1
+        total = np.int32(0)
+        square_total = np.int64(0)
+        for start in range(0, n + half, _CHUNK):
+            total = running_sum(sum_steps, start, sums, _CHUNK, total)
+            square_total = running_sum(square_steps, start, squares, _CHUNK, square_total)
+            # Columns of this chunk; those whose window lies inside the image share one count.
+            left = max(start - half, 0)
+            right = min(start + _CHUNK - half, n)
+            inner_left = min(max(left, half), right)
+            inner_right = max(min(right, n - half), inner_left)
+            shift = half - start
+            _finish_border(sums, squares, shift, mean, deviation, r, left, inner_left, half, height)
+            inner = inner_right - inner_left
+            at = r * n + inner_left
+            _finish(sums, squares, inner_left + shift, flat_mean, flat_deviation, at, inner, height * window)
+            _finish_border(sums, squares, shift, mean, deviation, r, inner_right, right, half, height)
