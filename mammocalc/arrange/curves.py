@@ -34,7 +34,9 @@ class Curve:
     paired_length_mm : float
         Length over which there are two.
     misalignment_deg : float
-        Mean angle between strands and curve, weighed by length; NaN without strands.
+        Mean angle between strands and curve, weighed by length.
+    longest_mm : float
+        The longest strand.
     """
 
     points: Points
@@ -44,15 +46,22 @@ class Curve:
     wall_separation_mm: float
     paired_length_mm: float
     misalignment_deg: float
+    longest_mm: float
 
 
-def curve_of(pieces: Pieces, parameters: ArrangeParameters) -> Curve | None:
-    """Fit the middle line through the pieces of one track; None where they span less than two steps."""
-    points, owner = pieces.sampled(STEP_MM)
-    line = _resampled(_smoothed(_ordered_path(points, parameters.track_gap_mm + STEP_MM)))
+def curve_of(pieces: Pieces, reach_mm: float, parameters: ArrangeParameters) -> Curve | None:
+    """Fit the middle line through the pieces of one track; None where they span less than two steps.
+
+    Parameters
+    ----------
+    reach_mm : float
+        The largest gap between the pieces.
+    """
+    points, _, directions = pieces.sampled(STEP_MM)
+    line = resampled(_smoothed(_ordered_path(points, reach_mm + STEP_MM)))
     if len(line) < 3:
         return None
-    line = _resampled(_smoothed(_centred(line, points)))
+    line = resampled(_smoothed(_centred(line, points)))
     if len(line) < 3:
         return None
     along, across, tangent = beside(line, points)
@@ -61,8 +70,24 @@ def curve_of(pieces: Pieces, parameters: ArrangeParameters) -> Curve | None:
     separation, paired = _walls(along, across, length, parameters)
     covered = np.zeros(len(line), np.bool_)
     covered[np.clip(np.round(along / STEP_MM).astype(np.int64), 0, len(line) - 1)] = True
-    angle = _misalignment(pieces, owner, tangent)
-    return Curve(line, length, length / max(chord, STEP_MM), float(covered.mean()), separation, paired, angle)
+    cosine = np.abs(np.einsum("ij,ij->i", directions, tangent))
+    return Curve(
+        points=line,
+        length_mm=length,
+        tortuosity=max(1.0, length / max(chord, STEP_MM)),
+        calcified_fraction=float(covered.mean()),
+        wall_separation_mm=separation,
+        paired_length_mm=paired,
+        misalignment_deg=float(np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0))).mean()),
+        longest_mm=float(2 * pieces.half_mm.max()),
+    )
+
+
+def tangents_of(line: Points) -> Points:
+    """Unit tangents of a curve at its points."""
+    tangents = np.gradient(line, axis=0)
+    out: Points = tangents / np.maximum(np.linalg.norm(tangents, axis=1), 1e-9)[:, None]
+    return out
 
 
 def beside(line: Points, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64], Points]:
@@ -79,8 +104,7 @@ def beside(line: Points, points: Points) -> tuple[NDArray[np.float64], NDArray[n
     """
     from scipy.spatial import cKDTree
 
-    tangents = np.gradient(line, axis=0)
-    tangents /= np.maximum(np.linalg.norm(tangents, axis=1), 1e-9)[:, None]
+    tangents = tangents_of(line)
     _, nearest = cKDTree(line).query(points)
     tangent = tangents[nearest]
     offset = points - line[nearest]
@@ -110,7 +134,7 @@ def _farthest(distance: NDArray[np.float64]) -> int:
     return int(np.where(np.isinf(distance), -1.0, distance).argmax())
 
 
-def _resampled(line: Points) -> Points:
+def resampled(line: Points) -> Points:
     """The same curve with points `STEP_MM` apart."""
     step = np.linalg.norm(np.diff(line, axis=0), axis=1)
     arc = np.concatenate([[0.0], np.cumsum(step)])
@@ -123,7 +147,7 @@ def _smoothed(line: Points) -> Points:
     """The curve after a Gaussian along it; ends are mirrored through themselves, so that they stay in place."""
     from scipy.ndimage import gaussian_filter1d
 
-    line = _resampled(line)
+    line = resampled(line)
     pad = min(len(line) - 1, int(4 * SMOOTH_MM / STEP_MM))
     if pad < 1:
         return line
@@ -144,9 +168,8 @@ def _centred(line: Points, points: Points) -> Points:
     low = np.where(near, across[None, :], np.inf).min(axis=1)
     high = np.where(near, across[None, :], -np.inf).max(axis=1)
     has = near.any(axis=1)
-    middle = np.interp(at, at[has], 0.5 * (low + high)[has])
-    tangents = np.gradient(line, axis=0)
-    tangents /= np.maximum(np.linalg.norm(tangents, axis=1), 1e-9)[:, None]
+    middle = np.interp(at, at[has], 0.5 * (low[has] + high[has]))
+    tangents = tangents_of(line)
     normal = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
     return line + middle[:, None] * normal
 
@@ -178,11 +201,3 @@ def _walls(
     if not two.any():
         return float("nan"), 0.0
     return float(np.median(separation[two])), float(STEP_MM * two.sum())
-
-
-def _misalignment(pieces: Pieces, owner: NDArray[np.int64], tangent: Points) -> float:
-    of_strand = pieces.strand[owner]
-    if not of_strand.any():
-        return float("nan")
-    cosine = np.abs(np.einsum("ij,ij->i", pieces.direction[owner[of_strand]], tangent[of_strand]))
-    return float(np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0))).mean())

@@ -19,6 +19,8 @@ class ArrangeParameters:
     rod_calibre_mm: float = bounded(0.5, 0.2, 2.0, "a rod is at least this thick")
     rod_elongation: float = bounded(3.0, 1.5, 10.0, "a rod is at least this many times longer than thick")
     rod_calibre_variation: float = bounded(0.25, 0.02, 1.0, "a rod's calibre varies at most by this much")
+    rod_roughness: float = bounded(0.04, 0.005, 1.0, "a rod's outline is at most this rough")
+    rod_aim_deg: float = bounded(45.0, 5.0, 90.0, "a rod aims at the nipple at least this well")
     ring_lucency: float = bounded(0.4, 0.0, 1.0, "a ring's centre is at least this lucent")
     ring_closure: float = bounded(0.75, 0.0, 1.0, "a ring is closed over at least this share of directions")
     skin_distance_mm: float = bounded(5.0, 0.0, 20.0, "a ring this near to the skin line lies in the skin")
@@ -26,19 +28,43 @@ class ArrangeParameters:
     strand_elongation: float = bounded(
         1.7, 1.1, 5.0, "a piece this many times longer than thick has a direction"
     )
-    piece_largest_mm: float = bounded(4.0, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
+    strand_length_mm: float = bounded(1.0, 0.2, 5.0, "shorter pieces do not make a track, they only join one")
+    strand_calibre_mm: float = bounded(2.5, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
     track_gap_mm: float = bounded(4.0, 0.5, 15.0, "largest gap that is bridged between pieces of a track")
     track_bend_deg: float = bounded(35.0, 5.0, 80.0, "largest change of direction from one piece to the next")
+    bridge_mm: float = bounded(12.0, 0.5, 40.0, "largest gap that is bridged between tracks")
+    bridge_bend_deg: float = bounded(
+        30.0, 5.0, 80.0, "largest change of direction at either end of such a bridge"
+    )
+    blind_bridge_mm: float = bounded(
+        2.0,
+        0.0,
+        20.0,
+        "longest bridge without a vessel in sight, times its share of the largest change of direction",
+    )
     wall_least_mm: float = bounded(0.4, 0.1, 3.0, "two walls of a vessel are at least this far apart")
     wall_most_mm: float = bounded(3.0, 0.5, 10.0, "two walls of a vessel are at most this far apart")
+    wall_play_mm: float = bounded(
+        0.4, 0.0, 2.0, "what lies this near to the band between a vessel's walls belongs to it"
+    )
     wall_scatter_mm: float = bounded(
         0.35, 0.05, 2.0, "pieces of one wall scatter at most this much across it"
     )
     track_shortest_mm: float = bounded(5.0, 1.0, 50.0, "a shorter track is not kept as a chain")
     vessel_length_mm: float = bounded(10.0, 1.0, 100.0, "a chain on a vessel is at least this long")
     vessel_paired_mm: float = bounded(3.0, 0.5, 50.0, "walls that run side by side this far make a vessel")
+    vessel_strand_mm: float = bounded(3.0, 0.5, 20.0, "a vessel's longest strand is at least this long")
+    vessel_bend_deg: float = bounded(
+        20.0, 5.0, 60.0, "a vessel's strands follow its curve this well, on average"
+    )
+    vessel_aim_deg: float = bounded(
+        15.0,
+        0.0,
+        90.0,
+        "a chain that aims at the nipple this well is a vessel only with half as long a strand again",
+    )
     vessel_fraction: float = bounded(0.6, 0.0, 1.0, "least share of a chain's length that lies on a vessel")
-    ridge_clear: float = bounded(3.0, 0.5, 20.0, "a vessel stands this many standard errors above its sides")
+    ridge_clear: float = bounded(1.0, 0.0, 20.0, "a vessel stands this many standard errors above its sides")
 
     linkage_mm: float = bounded(10.0, 1.0, 50.0, "calcifications this near to each other are in one cluster")
     group_members: int = bounded(5, 2, 100, "least number of calcifications in a cluster")

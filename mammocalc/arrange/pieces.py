@@ -1,21 +1,27 @@
-"""Candidates as pieces in the plane of the breast: position, direction and reach in mm."""
+"""Candidates as pieces in the plane of the breast: position, direction, reach and bend, in mm."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.measure.measurements import Measurements
+from mammocalc.prepare.scene import Scene
 
 Points = NDArray[np.float64]
+
+LONG_MM = 2.0
+"""The bend of shorter pieces does not matter."""
+_BOWS = np.arange(-0.5, 0.51, 0.05)
+_TWISTS = np.arange(-0.6, 0.61, 0.2)
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Some of the candidates, as straight pieces.
+    """Some of the candidates, as gently bent pieces.
 
     Attributes
     ----------
@@ -26,7 +32,9 @@ class Pieces:
     direction : ndarray of float64, shape (m, 2)
         Unit vector (row, col) along the long axis.
     half_mm : ndarray of float64, shape (m,)
-        Half of the chord for strands, 0 for specks, which have no direction of their own.
+        Half of the length for strands, 0 for specks, which have no direction of their own.
+    bend : ndarray of float64, shape (m, 2)
+        Bow and twist, see `mammocalc_kernels.bows.trace_bows`.
     calibre_mm : ndarray of float64, shape (m,)
     strand : ndarray of bool, shape (m,)
     """
@@ -35,17 +43,13 @@ class Pieces:
     centre: Points
     direction: Points
     half_mm: NDArray[np.float64]
+    bend: NDArray[np.float64]
     calibre_mm: NDArray[np.float64]
     strand: NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Number of pieces."""
         return len(self.index)
-
-    def ends(self) -> Points:
-        """Both ends of every piece, shape (m, 2, 2): piece, end, (row, col) in mm."""
-        reach = self.half_mm[:, None] * self.direction
-        return np.stack([self.centre - reach, self.centre + reach], axis=1)
 
     def take(self, which: NDArray[np.int64]) -> Pieces:
         """The pieces in the places given."""
@@ -54,19 +58,47 @@ class Pieces:
             self.centre[which],
             self.direction[which],
             self.half_mm[which],
+            self.bend[which],
             self.calibre_mm[which],
             self.strand[which],
         )
 
-    def sampled(self, step_mm: float) -> tuple[Points, NDArray[np.int64]]:
-        """Points along every piece, at most `step_mm` apart, and the place of the piece that each belongs to."""
+    def at(self, owner: NDArray[np.int64], t: NDArray[np.float64]) -> tuple[Points, Points]:
+        """Positions in mm, and unit tangents, at `t` from -1 to 1 along the pieces `owner`."""
+        half = self.half_mm[owner][:, None]
+        along = self.direction[owner]
+        across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+        bow, twist = self.bend[owner, 0], self.bend[owner, 1]
+        aside = bow * (1.0 / 3.0 - t**2) + twist * (t**3 - 0.6 * t)
+        slope = -2.0 * bow * t + twist * (3.0 * t**2 - 0.6)
+        tangent = along + slope[:, None] * across
+        position = self.centre[owner] + half * (t[:, None] * along + aside[:, None] * across)
+        return position, tangent / np.linalg.norm(tangent, axis=1)[:, None]
+
+    def ends(self) -> tuple[Points, Points]:
+        """Both ends of every piece, and the directions in which it leaves them.
+
+        Returns
+        -------
+        position, outward : ndarray of float64, shape (m, 2, 2)
+            Piece, end, (row, col) in mm.
+        """
+        every = np.arange(len(self))
+        sides = [self.at(every, np.full(len(self), t)) for t in (-1.0, 1.0)]
+        position = np.stack([sides[0][0], sides[1][0]], axis=1)
+        outward = np.stack([-sides[0][1], sides[1][1]], axis=1)
+        return position, outward
+
+    def sampled(self, step_mm: float) -> tuple[Points, NDArray[np.int64], Points]:
+        """Points along every piece, at most `step_mm` apart; the piece that each belongs to; the tangents there."""
         count = 1 + np.ceil(2 * self.half_mm / step_mm).astype(np.int64)
         owner = np.repeat(np.arange(len(self)), count)
         first = np.concatenate([[0], np.cumsum(count)[:-1]])
         rank = np.arange(len(owner)) - first[owner]
-        along = 2 * rank / np.maximum(count[owner] - 1, 1) - 1
-        along[count[owner] == 1] = 0.0
-        return self.centre[owner] + (along * self.half_mm[owner])[:, None] * self.direction[owner], owner
+        t = 2.0 * rank / np.maximum(count[owner] - 1, 1) - 1.0
+        t[count[owner] == 1] = 0.0
+        points, tangents = self.at(owner, t)
+        return points, owner, tangents
 
 
 def axis_direction(orientation_deg: NDArray[np.float64]) -> Points:
@@ -76,12 +108,14 @@ def axis_direction(orientation_deg: NDArray[np.float64]) -> Points:
 
 
 def rods(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[np.bool_]:
-    """Candidates with the form of a rod: thick, elongated, of even calibre."""
+    """Candidates with the form of a rod: thick, elongated, straight, of even calibre and smooth."""
     columns = measurements.columns
     return (
         (columns["width_mm"] >= parameters.rod_calibre_mm)
         & (columns["elongation"] >= parameters.rod_elongation)
         & (columns["width_variation"] <= parameters.rod_calibre_variation)
+        & (columns["roughness"] <= parameters.rod_roughness)
+        & ~(columns["nipple_angle_deg"] > parameters.rod_aim_deg)
     )
 
 
@@ -95,36 +129,54 @@ def rings(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[
     )
 
 
-def wall_pieces(measurements: Measurements, pixel_spacing_mm: float, parameters: ArrangeParameters) -> Pieces:
-    """Candidates that may be a piece of a vessel's wall: neither rods nor rings, not too thick, sure enough."""
+def strands(scene: Scene, measurements: Measurements, parameters: ArrangeParameters) -> Pieces:
+    """Elongated candidates that may found a vessel's wall: sure enough, long enough, neither thick nor a rod."""
     columns = measurements.columns
     may = (
         (columns["score"] >= parameters.joining_score)
-        & (columns["width_mm"] <= parameters.piece_largest_mm)
-        & ~rods(measurements, parameters)
+        & (columns["width_mm"] <= parameters.strand_calibre_mm)
+        & (columns["elongation"] >= parameters.strand_elongation)
+        & (columns["length_mm"] >= parameters.strand_length_mm)
         & ~rings(measurements, parameters)
+        & ~rods(measurements, parameters)
     )
-    return as_pieces(measurements, np.flatnonzero(may), pixel_spacing_mm, parameters)
+    return as_pieces(scene, measurements, np.flatnonzero(may), parameters)
 
 
 def as_pieces(
-    measurements: Measurements,
-    index: NDArray[np.int64],
-    pixel_spacing_mm: float,
-    parameters: ArrangeParameters,
+    scene: Scene, measurements: Measurements, index: NDArray[np.int64], parameters: ArrangeParameters
 ) -> Pieces:
-    """The candidates in the rows `index` as pieces."""
+    """The candidates in the rows `index` as pieces, the long ones bent as the scene shows them."""
     columns = {name: measurements.columns[name][index] for name in _NEEDED}
     strand = columns["elongation"] >= parameters.strand_elongation
     chord = columns["length_mm"] * np.clip(columns["straightness"], 0.0, 1.0)
-    return Pieces(
+    straight = Pieces(
         index,
-        np.stack([columns["row"], columns["col"]], axis=1) * pixel_spacing_mm,
+        np.stack([columns["row"], columns["col"]], axis=1) * scene.pixel_spacing_mm,
         axis_direction(columns["orientation_deg"]),
         np.where(strand, 0.5 * chord, 0.0),
-        columns["width_mm"],
+        np.zeros((len(index), 2)),
+        np.nan_to_num(columns["width_mm"]),
         strand,
     )
+    return _bent(scene, straight)
+
+
+def _bent(scene: Scene, pieces: Pieces) -> Pieces:
+    from mammocalc_kernels.bows import trace_bows
+
+    long = np.flatnonzero(2 * pieces.half_mm >= LONG_MM)
+    spacing = scene.pixel_spacing_mm
+    bend = pieces.bend.copy()
+    bend[long] = trace_bows(
+        scene.plane,
+        pieces.centre[long] / spacing - np.array(scene.origin, np.float64),
+        pieces.direction[long],
+        pieces.half_mm[long] / spacing,
+        _BOWS,
+        _TWISTS,
+    )
+    return replace(pieces, bend=bend)
 
 
 _NEEDED = ("row", "col", "orientation_deg", "length_mm", "straightness", "width_mm", "elongation")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc.arrange.arrangement import Arrangement
+from mammocalc.arrange.bridges import bridged
 from mammocalc.arrange.clusters import cluster_table, find_clusters
 from mammocalc.arrange.curves import Curve, curve_of
 from mammocalc.arrange.links import tracks
 from mammocalc.arrange.parameters import ArrangeParameters
-from mammocalc.arrange.pieces import Points, as_pieces, rings, rods, wall_pieces
-from mammocalc.arrange.vessel import vessel_fraction
+from mammocalc.arrange.pieces import Points, as_pieces, rings, rods, strands
+from mammocalc.arrange.vessel import aim_deg, in_band, looks_like_vessel, vessel_fraction
 from mammocalc.measure.measurements import Measurements
 from mammocalc.prepare.scene import Scene
 
@@ -26,6 +27,7 @@ class _Chain:
     members: NDArray[np.int64]
     curve: Curve
     vessel_fraction: float
+    aim_deg: float
     is_vessel: bool
 
 
@@ -52,7 +54,7 @@ def arrange(
     nipple = None
     if scene.anatomy.nipple is not None:
         nipple = np.array(scene.anatomy.nipple, np.float64) * scene.pixel_spacing_mm
-    chains = _chains(scene, measurements, parameters)
+    chains = _chains(scene, measurements, nipple, parameters)
     in_vessel = np.zeros(len(row), np.bool_)
     for chain in chains:
         in_vessel[chain.members] |= chain.is_vessel
@@ -68,7 +70,7 @@ def arrange(
     clusters = cluster_table(groups, distributions, row, col, columns, scene.pixel_spacing_mm)
     sure_rod = is_rod & (columns["score"] >= parameters.founding_score) & ~in_vessel
     out: dict[str, NDArray[Any]] = {
-        **_chain_columns(chains, len(row), nipple),
+        **_chain_columns(chains, len(row)),
         **_cluster_columns(groups, clusters, len(row)),
         "neighbours": _neighbours(points, counted, parameters.linkage_mm),
         "rods_in_image": (sure_rod.sum() - sure_rod).astype(np.float64),
@@ -77,33 +79,58 @@ def arrange(
     return Arrangement(out, curves, clusters)
 
 
-def _chains(scene: Scene, measurements: Measurements, parameters: ArrangeParameters) -> list[_Chain]:
-    spacing = scene.pixel_spacing_mm
-    pieces = wall_pieces(measurements, spacing, parameters)
-    out = []
-    sure = measurements.columns["score"] >= parameters.founding_score
-    everything = as_pieces(
-        measurements,
-        np.flatnonzero(measurements.columns["score"] >= parameters.joining_score),
-        spacing,
-        parameters,
+def _chains(
+    scene: Scene, measurements: Measurements, nipple: Points | None, parameters: ArrangeParameters
+) -> list[_Chain]:
+    counted = np.flatnonzero(measurements.columns["score"] >= parameters.joining_score)
+    everything = as_pieces(scene, measurements, counted, parameters)
+    joins = ~rings(measurements, parameters)[counted] & (
+        everything.calibre_mm <= parameters.strand_calibre_mm
     )
-    for places in tracks(pieces, parameters):
-        members = pieces.index[places]
-        if sure[members].sum() < 2:
-            continue
-        curve = curve_of(pieces.take(places), parameters)
+    loose = everything.take(np.flatnonzero(joins))
+    pieces = strands(scene, measurements, parameters)
+    sure = measurements.columns["score"][pieces.index] >= parameters.founding_score
+
+    def support(path: Points) -> float:
+        return vessel_fraction(scene, path, everything, parameters)
+
+    groups, curves = [], []
+    for group in tracks(pieces, parameters):
+        curve = curve_of(pieces.take(group), parameters.track_gap_mm, parameters)
+        if curve is not None and sure[group].any():
+            groups.append(group)
+            curves.append(curve)
+    strong = [curve.longest_mm >= parameters.vessel_strand_mm for curve in curves]
+    out = []
+    for parts in bridged(curves, strong, support, parameters):
+        group = np.concatenate([groups[i] for i in parts])
+        one = curves[parts[0]]
+        curve = one if len(parts) == 1 else curve_of(pieces.take(group), parameters.bridge_mm, parameters)
         if curve is None or curve.length_mm < parameters.track_shortest_mm:
             continue
-        fraction = vessel_fraction(scene, curve.points, everything, parameters)
-        is_vessel = curve.paired_length_mm >= parameters.vessel_paired_mm or (
-            curve.length_mm >= parameters.vessel_length_mm and fraction >= parameters.vessel_fraction
-        )
-        out.append(_Chain(members, curve, fraction, is_vessel))
-    return out
+        fraction = support(curve.points)
+        aim = aim_deg(curve.points, nipple)
+        is_vessel = looks_like_vessel(curve, len(group), fraction, aim, parameters)
+        members = pieces.index[group]
+        if is_vessel:
+            members = np.union1d(members, loose.index[in_band(curve, loose, parameters)])
+        out.append(_Chain(np.sort(members), curve, fraction, aim, is_vessel))
+    return _without_overlap(out)
 
 
-def _chain_columns(chains: list[_Chain], rows: int, nipple: Points | None) -> dict[str, NDArray[Any]]:
+def _without_overlap(chains: list[_Chain]) -> list[_Chain]:
+    """Each candidate in one chain only, the vessels and the longer first; in order of their first member."""
+    taken = np.empty(0, np.int64)
+    out = []
+    for chain in sorted(chains, key=lambda chain: (not chain.is_vessel, -chain.curve.length_mm)):
+        members = np.setdiff1d(chain.members, taken)
+        if len(members):
+            taken = np.union1d(taken, members)
+            out.append(replace(chain, members=members))
+    return sorted(out, key=lambda chain: int(chain.members[0]))
+
+
+def _chain_columns(chains: list[_Chain], rows: int) -> dict[str, NDArray[Any]]:
     out: dict[str, NDArray[Any]] = {
         "chain_id": np.zeros(rows, np.int64),
         "chain_n": np.zeros(rows, np.int64),
@@ -114,6 +141,8 @@ def _chain_columns(chains: list[_Chain], rows: int, nipple: Points | None) -> di
         "wall_separation_mm": np.full(rows, np.nan),
         "paired_length_mm": np.zeros(rows),
         "vessel_fraction": np.zeros(rows),
+        "chain_longest_mm": np.zeros(rows),
+        "chain_misalignment_deg": np.full(rows, np.nan),
     }
     for number, chain in enumerate(chains, 1):
         members, curve = chain.members, chain.curve
@@ -125,17 +154,10 @@ def _chain_columns(chains: list[_Chain], rows: int, nipple: Points | None) -> di
         out["wall_separation_mm"][members] = curve.wall_separation_mm
         out["paired_length_mm"][members] = curve.paired_length_mm
         out["vessel_fraction"][members] = chain.vessel_fraction
-        if nipple is not None:
-            out["chain_nipple_angle_deg"][members] = _aim_deg(curve.points, nipple)
+        out["chain_nipple_angle_deg"][members] = chain.aim_deg
+        out["chain_longest_mm"][members] = curve.longest_mm
+        out["chain_misalignment_deg"][members] = curve.misalignment_deg
     return out
-
-
-def _aim_deg(curve: Points, nipple: Points) -> float:
-    """Angle between the chord of a curve and the line from its middle to the nipple."""
-    chord = curve[-1] - curve[0]
-    towards = nipple - curve.mean(axis=0)
-    cosine = abs(float(chord @ towards)) / max(float(np.linalg.norm(chord) * np.linalg.norm(towards)), 1e-9)
-    return float(np.degrees(np.arccos(min(cosine, 1.0))))
 
 
 def _cluster_columns(

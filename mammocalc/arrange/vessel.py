@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.arrange.curves import STEP_MM
+from mammocalc.arrange.curves import STEP_MM, Curve, beside, tangents_of
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import Pieces, Points
 from mammocalc.prepare.scene import Scene
@@ -36,8 +36,7 @@ def vessel_fraction(scene: Scene, curve: Points, covered: Pieces, parameters: Ar
     from mammocalc_kernels.cross_profiles import cross_profiles
 
     spacing = scene.pixel_spacing_mm
-    tangents = np.gradient(curve, axis=0)
-    tangents /= np.maximum(np.linalg.norm(tangents, axis=1), 1e-9)[:, None]
+    tangents = tangents_of(curve)
     normals = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
     widest = max(HALF_WIDTHS_MM) + SHIFT_MM + FLANK_MM
     offsets = np.arange(-widest, widest + 1e-9, OFFSET_STEP_MM)
@@ -55,7 +54,42 @@ def vessel_fraction(scene: Scene, curve: Points, covered: Pieces, parameters: Ar
         _capsules(covered, spacing, origin),
     )
     on_ridge = _ridge_significance(profile, offsets) >= parameters.ridge_clear
-    return float(on_ridge[::2].mean())
+    return float(on_ridge[:, ::2].mean(axis=1).max())
+
+
+def aim_deg(curve: Points, nipple: Points | None) -> float:
+    """Angle between the chord of a curve and the line from its middle to the nipple; NaN without a nipple."""
+    if nipple is None:
+        return float("nan")
+    chord = curve[-1] - curve[0]
+    towards = nipple - curve.mean(axis=0)
+    cosine = abs(float(chord @ towards)) / max(float(np.linalg.norm(chord) * np.linalg.norm(towards)), 1e-9)
+    return float(np.degrees(np.arccos(min(cosine, 1.0))))
+
+
+def looks_like_vessel(
+    curve: Curve, members: int, fraction: float, aim: float, parameters: ArrangeParameters
+) -> bool:
+    """Whether a chain is a calcified vessel: strands along one curve, with two walls or on a vessel-scale ridge.
+
+    The casts of a duct in a row are not: they are short, and aim at the nipple.
+    """
+    longest = parameters.vessel_strand_mm * (1.5 if aim <= parameters.vessel_aim_deg else 1.0)
+    if members < 2 or curve.longest_mm < longest or curve.misalignment_deg > parameters.vessel_bend_deg:
+        return False
+    walls = curve.paired_length_mm >= parameters.vessel_paired_mm
+    on_vessel = curve.length_mm >= parameters.vessel_length_mm and fraction >= parameters.vessel_fraction
+    return walls or on_vessel
+
+
+def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDArray[np.bool_]:
+    """Which pieces lie between a vessel's walls or on them, the elongated ones along it."""
+    along, across, tangent = beside(curve.points, pieces.centre)
+    half_width = 0.5 * np.nan_to_num(curve.wall_separation_mm) + parameters.wall_play_mm
+    inside = (along >= 0.0) & (along <= curve.length_mm) & (np.abs(across) <= half_width)
+    cosine = np.abs(np.einsum("ij,ij->i", pieces.direction, tangent))
+    follows: NDArray[np.bool_] = ~pieces.strand | (cosine >= np.cos(np.radians(parameters.vessel_bend_deg)))
+    return inside & follows
 
 
 def _interpolated(at: NDArray[np.float64], values: Points) -> Points:
@@ -64,17 +98,21 @@ def _interpolated(at: NDArray[np.float64], values: Points) -> Points:
 
 
 def _capsules(pieces: Pieces, spacing: float, origin: NDArray[np.float64]) -> NDArray[np.float64]:
-    ends = pieces.ends() / spacing - origin
+    ends = pieces.ends()[0] / spacing - origin
     radius = (0.5 * pieces.calibre_mm + RIM_MM) / spacing
     return np.column_stack([ends[:, 0], ends[:, 1], radius])
 
 
 def _ridge_significance(profile: NDArray[np.float64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How many standard errors the best-placed strip stands above the higher of its two flanks, all along a curve."""
+    """How many standard errors a strip stands above the higher of its two flanks, all along a curve.
+
+    One row for each width and place of the strip: a vessel keeps both, chance ridges do not. Where too much is
+    covered by calcifications to tell, minus infinity.
+    """
     seen = np.isfinite(profile)
     value = np.where(seen, profile, 0.0)
     window = max(1, round(2 * WINDOW_MM / STEP_MM))
-    best = np.full(len(profile), -np.inf)
+    out = []
     for half_width in HALF_WIDTHS_MM:
         for shift in np.arange(-SHIFT_MM, SHIFT_MM + 1e-9, 0.3):
             away = np.abs(offsets - shift)
@@ -83,8 +121,8 @@ def _ridge_significance(profile: NDArray[np.float64], offsets: NDArray[np.float6
             mean, error = zip(*(_windowed(value, seen, strip, window) for strip in strips), strict=True)
             left = (mean[0] - mean[1]) / np.hypot(error[0], error[1])
             right = (mean[0] - mean[2]) / np.hypot(error[0], error[2])
-            best = np.fmax(best, np.minimum(left, right))
-    return best
+            out.append(np.nan_to_num(np.minimum(left, right), nan=-np.inf))
+    return np.array(out)
 
 
 def _windowed(

@@ -1,0 +1,115 @@
+"""Tracks that continue each other across a longer gap, as pieces of one vessel do where its wall is free of calcium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc.arrange.curves import STEP_MM, Curve, resampled
+from mammocalc.arrange.parameters import ArrangeParameters
+from mammocalc.arrange.pieces import Points
+
+END_MM = 3.0
+"""The direction in which a track ends is taken over this length."""
+SURE_MM = 3.0
+"""A track's direction is trusted across twice its length, but at least this far."""
+
+Support = Callable[[Points], float]
+
+
+def bridged(
+    curves: list[Curve], strong: list[bool], support: Support, parameters: ArrangeParameters
+) -> list[list[int]]:
+    """Sort tracks into groups that are one vessel; each end is bridged at most once, the best bridges first.
+
+    Parameters
+    ----------
+    curves : list of Curve
+    strong : list of bool
+        Which of them are likely vessels by themselves: between two such, more is believed.
+    support : callable
+        Share of a path, given as (row, col) in mm, that lies on a vessel.
+
+    Returns
+    -------
+    list of list of int
+        Places of the curves of each group, in order of the first.
+    """
+    ends = [_end(curve.points, last) for curve in curves for last in (False, True)]
+    position = np.array([end[0] for end in ends]).reshape(-1, 2)
+    outward = np.array([end[1] for end in ends]).reshape(-1, 2)
+    length = np.repeat([curve.length_mm for curve in curves], 2)
+    offers = []
+    for a, b in _near(position, parameters.bridge_mm):
+        if a // 2 == b // 2:
+            continue
+        cost = _bend_cost(position[a], outward[a], position[b], outward[b], parameters)
+        trusted = max(SURE_MM, 2.0 * min(length[a], length[b]))
+        gap = float(np.linalg.norm(position[b] - position[a]))
+        if cost >= 1.0 or gap > trusted:
+            continue
+        path = bridge(position[a], outward[a], position[b], outward[b])
+        on_vessel = support(path)
+        # Without a vessel in sight, only a short and nearly straight bridge will do.
+        blind = parameters.blind_bridge_mm * (3.0 if strong[a // 2] and strong[b // 2] else 1.0)
+        if on_vessel >= parameters.vessel_fraction or cost * gap <= blind:
+            offers.append((cost * gap * (1.5 - on_vessel), a, b))
+    group = list(range(len(curves)))
+    used: set[int] = set()
+    for _, a, b in sorted(offers):
+        if a in used or b in used or group[a // 2] == group[b // 2]:
+            continue
+        used |= {a, b}
+        old, new = group[b // 2], group[a // 2]
+        group = [new if one == old else one for one in group]
+    out: dict[int, list[int]] = {}
+    for i, one in enumerate(group):
+        out.setdefault(one, []).append(i)
+    return sorted(out.values())
+
+
+def bridge(start: Points, leaves: Points, end: Points, meets: Points) -> Points:
+    """The smooth path (a cubic Hermite curve) from one end to another, which leave in the directions given."""
+    gap = float(np.linalg.norm(end - start))
+    t = np.linspace(0.0, 1.0, max(3, int(2 * gap / STEP_MM)))[:, None]
+    path = (
+        (2 * t**3 - 3 * t**2 + 1) * start
+        + (t**3 - 2 * t**2 + t) * gap * leaves
+        + (3 * t**2 - 2 * t**3) * end
+        - (t**3 - t**2) * gap * meets
+    )
+    return resampled(path) if gap > 2 * STEP_MM else path
+
+
+def _end(points: Points, last: bool) -> tuple[Points, Points]:
+    line = points[::-1] if last else points
+    inner = line[min(len(line) - 1, round(END_MM / STEP_MM))]
+    away = line[0] - inner
+    return line[0], away / max(float(np.linalg.norm(away)), 1e-9)
+
+
+def _near(position: Points, reach_mm: float) -> NDArray[np.int64]:
+    from scipy.spatial import cKDTree
+
+    if len(position) == 0:
+        return np.empty((0, 2), np.int64)
+    pairs = cKDTree(position).query_pairs(reach_mm, output_type="ndarray").astype(np.int64)
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+
+
+def _bend_cost(
+    start: Points, leaves: Points, end: Points, meets: Points, parameters: ArrangeParameters
+) -> float:
+    """The sharper of the two bends of a bridge as a share of what is allowed; above 1 it is too sharp.
+
+    A vessel's width of sideways play is granted: the two tracks may be opposite walls.
+    """
+    way = end - start
+    gap = float(np.linalg.norm(way))
+    limit = np.radians(parameters.bridge_bend_deg)
+    play = np.arctan2(0.5 * parameters.wall_most_mm, gap)
+    turn = np.arccos(np.clip(-leaves @ meets, -1.0, 1.0))
+    bends = [np.arccos(np.clip(d @ way / max(gap, 1e-9), -1.0, 1.0)) for d in (leaves, -meets)]
+    return float(max(turn / (2 * limit), *(max(bend - play, 0.0) / limit for bend in bends)))
