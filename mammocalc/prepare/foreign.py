@@ -90,38 +90,56 @@ def find_foreign(
 def _small_objects(mammogram: Mammogram, cells: Cells, breast: Breast) -> NDArray[np.bool_]:
     import cv2
 
-    found = np.zeros(cells.density.shape, np.uint8)
+    rows, columns = cells.density.shape
+    found = np.zeros((rows, columns), np.uint8)
     low, high = breast.density_range
     tissue = high - low
-    half = (max(1, found.shape[1] // 2), max(1, found.shape[0] // 2))
+    half = (max(1, columns // 2), max(1, rows // 2))
     around = cv2.medianBlur(cv2.resize(cells.density, half, interpolation=cv2.INTER_AREA), 5)
-    around = cv2.resize(around, found.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    around = cv2.resize(around, (columns, rows), interpolation=cv2.INTER_LINEAR)
     white = _white(mammogram, cells)
-    # A disc fills at least one cell wholly, a line only passes through.
+    # A disc fills at least one cell wholly and not many, a line may only pass through.
+    near = cv2.distanceTransform((~breast.mask).astype(np.uint8), cv2.DIST_L2, 3) < 3.0 / cells.size_mm
+    core = (_to_density(mammogram, cells, cells.darkest) - around > DISC_CONTRAST * tissue) & near
     peak = _to_density(mammogram, cells, cells.brightest)
-    candidate = _to_density(mammogram, cells, cells.darkest) - around > DISC_CONTRAST * tissue
     if mammogram.linear_in_exposure:
-        candidate |= peak - around > METAL_PER_MM * METAL_BLUR_MM
+        line = (peak - around > METAL_PER_MM * METAL_BLUR_MM) & near
     else:
-        candidate |= (peak >= white) & (peak - around > LINE_CONTRAST * tissue)
-    reach = 2 * round(3.0 / cells.size_mm) + 1
-    candidate &= cv2.dilate(breast.mask.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
-    _, label, statistics, _ = cv2.connectedComponentsWithStats(candidate.astype(np.uint8), connectivity=8)
-    order = 1 + np.argsort(-statistics[1:, cv2.CC_STAT_AREA], kind="stable")
-    for index in order[:MOST_OBJECTS]:
-        left, top, width, height, _ = (int(value) for value in statistics[index])
-        if max(width, height) * cells.size_mm > LARGEST_OBJECT_MM:
-            continue
-        window = _window(mammogram, cells, top, left, height, width)
-        inside = label[top : top + height, left : left + width] == index
-        shape = _object(window, cells, inside, top, left)
-        if shape is not None and _is_foreign(window, shape, mammogram, tissue, white):
-            rows, columns = np.nonzero(shape)
-            found[(rows + window.row) // cells.step, (columns + window.column) // cells.step] = 1
+        line = (peak >= white) & (peak - around > LINE_CONTRAST * tissue) & near
+    for candidate, largest_mm in ((core, DISC_MM[1] + cells.size_mm), (line, LARGEST_OBJECT_MM)):
+        _search(mammogram, cells, candidate, largest_mm, tissue, white, found)
     if not found.any():
         return found > 0
     rim = 2 * max(1, round(RIM_MM / cells.size_mm)) + 1
     return cv2.dilate(found, np.ones((rim, rim), np.uint8)) > 0
+
+
+def _search(
+    mammogram: Mammogram,
+    cells: Cells,
+    candidate: NDArray[np.bool_],
+    largest_mm: float,
+    tissue: float,
+    white: float,
+    found: NDArray[np.uint8],
+) -> None:
+    """Look at each component of the candidate cells at full resolution and mark the foreign ones in `found`."""
+    import cv2
+
+    _, label, statistics, _ = cv2.connectedComponentsWithStats(candidate.astype(np.uint8), connectivity=8)
+    statistics = statistics.astype(np.int64)
+    extent = np.maximum(statistics[:, cv2.CC_STAT_WIDTH], statistics[:, cv2.CC_STAT_HEIGHT])
+    extent[0] = label.size
+    fits = np.flatnonzero(extent * cells.size_mm <= largest_mm)
+    order = fits[np.argsort(-statistics[fits, cv2.CC_STAT_AREA], kind="stable")]
+    for index in order[:MOST_OBJECTS]:
+        left, top, width, height, _ = (int(value) for value in statistics[index])
+        window = _window(mammogram, cells, top, left, height, width)
+        inside = label[top : top + height, left : left + width] == index
+        shape = _object(window, cells, inside, top, left)
+        if shape is not None and _is_foreign(window, shape, mammogram, tissue, white):
+            row, column = np.nonzero(shape)
+            found[(row + window.row) // cells.step, (column + window.column) // cells.step] = 1
 
 
 def _to_density(
@@ -279,8 +297,8 @@ def _long_edges(cells: Cells, breast: Breast, pectoral: NDArray[np.bool_]) -> ND
         for stretch in _edge_stretches(
             smooth, allowed, normal, shift + 1 - reach, least, cells.size_mm, tissue
         ):
-            ends = np.rint(stretch[:, ::-1]).astype(int).tolist()
-            cv2.line(drawn, *ends, 1, 1 + 2 * round(RIM_MM / cells.size_mm))
+            (left, top), (right, bottom) = np.rint(stretch[:, ::-1]).astype(int).tolist()
+            cv2.line(drawn, (left, top), (right, bottom), 1, 1 + 2 * round(RIM_MM / cells.size_mm))
     return drawn > 0
 
 

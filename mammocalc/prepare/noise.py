@@ -68,6 +68,7 @@ def estimate_noise(
     cells: NDArray[np.bool_],
     step: int,
     top: int,
+    stored_range: tuple[int, int],
     samples: int = 100_000,
 ) -> NoiseCurve:
     """Noise curve from a sparse lattice of pixels in the given cells.
@@ -81,6 +82,8 @@ def estimate_noise(
         Side of a cell, pixels.
     top : int
         Greatest value the stored bits can hold.
+    stored_range : tuple of int
+        Least and greatest stored value of the image.
     samples : int
         About how many pixels to sample.
     """
@@ -88,7 +91,7 @@ def estimate_noise(
 
     pixels = mammogram.pixels
     stride = max(1, int((cells.sum() * float(step * step) / samples) ** 0.5))
-    low, high = _clipped_ends(mammogram)
+    low, high = _clipped_ends(*stored_range, mammogram.padding)
     level, residual, centre = sample_noise(pixels, cells, step, stride, low, high)
     if len(level) < SMALLEST_BIN:
         level, residual, centre = sample_noise(pixels, cells, step, stride)
@@ -113,11 +116,10 @@ def estimate_noise(
     return NoiseCurve(binned_level, np.maximum(sigma, floor), None, floor)
 
 
-def _clipped_ends(mammogram: Mammogram) -> tuple[int, int]:
+def _clipped_ends(low: int, high: int, padding: tuple[int, int] | None) -> tuple[int, int]:
     """Stored values at and beyond which a pixel says nothing of its own noise: the least, the greatest, padding."""
-    low, high = int(mammogram.pixels.min()), int(mammogram.pixels.max())
-    if mammogram.padding is not None:
-        first, last = mammogram.padding
+    if padding is not None:
+        first, last = padding
         if first <= low:
             low = max(low, last)
         if last >= high:
@@ -129,8 +131,8 @@ def _quantum(centre: NDArray[np.uint16]) -> float:
     """Usual distance between neighbouring stored values: 1, or 16 where 12 bits were stretched to 16."""
     if len(centre) == 0:
         return 1.0
-    gaps = np.diff(np.flatnonzero(np.bincount(centre)))
-    return float(np.percentile(gaps, 25)) if len(gaps) else 1.0
+    gaps = np.sort(np.diff(np.flatnonzero(np.bincount(centre))))
+    return float(gaps[len(gaps) // 4]) if len(gaps) else 1.0
 
 
 def _binned(

@@ -32,7 +32,7 @@ LEAST_SCORE = 0.215
 LEAST_SCORE_EXPECTED = 0.17
 VIEWS_WITH_MUSCLE = ("MLO", "LMO", "SIO", "ISO")
 LEAST_PART = 0.78
-SAMPLES = 64
+SAMPLES = 48
 # How far the edge may bend away from the line, mm.
 BEND_MM = 8.0
 

@@ -65,15 +65,20 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
     )
     top = cells.top
     inside = breast.mask & ~foreign & (skin > 1.5) & cells.valid
+    lowest, highest = int(cells.darkest.min()), int(cells.brightest.max())
+    stored_range = (lowest, highest) if mammogram.dense_is_bright else (top - highest, top - lowest)
     curve = estimate_noise(
-        mammogram, inside if inside.any() else breast.mask, cells.step, top, parameters.noise_samples
+        mammogram,
+        inside if inside.any() else breast.mask,
+        cells.step,
+        top,
+        stored_range,
+        parameters.noise_samples,
     )
     grey_range = _grey_range(cells, breast, mammogram)
     stabiliser = make_stabiliser(curve, top, mammogram.dense_is_bright, grey_range[0])
     window = _bounding_box(breast.mask, cells.step, mammogram.pixels.shape)
-    density_plane, density = density_curve(
-        mammogram, stabiliser, grey_range, int(cells.darkest.min()), int(cells.brightest.max())
-    )
+    density_plane, density = density_curve(mammogram, stabiliser, grey_range, lowest, highest)
     stored = curve.level if mammogram.dense_is_bright else top - curve.level
     order = np.argsort(stored, kind="stable")
     return Scene(
