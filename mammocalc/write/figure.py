@@ -10,7 +10,7 @@ import numpy as np
 
 from mammocalc.errors import InvalidParameter
 from mammocalc.write.display import Bounds, breast_bounds, display_of
-from mammocalc.write.overlay import cluster_caption, cluster_hull
+from mammocalc.write.overlay import chain_label, cluster_caption, cluster_hull
 from mammocalc.write.palette import CLUSTER_COLOUR, LABEL_COLOURS, hexadecimal, words
 
 if TYPE_CHECKING:
@@ -117,11 +117,8 @@ def _draw_outlines(ax: Axes, findings: Findings, bounds: Bounds) -> None:
 
 def _draw_chains(ax: Axes, findings: Findings) -> None:
     for number, curve in enumerate(findings.arrangement.chains, 1):
-        members = findings.classification.label[findings.arrangement.columns["chain_id"] == number]
-        if len(members):
-            names, counts = np.unique(members, return_counts=True)
-            colour = hexadecimal(LABEL_COLOURS[str(names[counts.argmax()])])
-            ax.plot(curve[:, 1], curve[:, 0], color=colour, linewidth=0.8, linestyle=(0, (6, 4)))
+        colour = hexadecimal(LABEL_COLOURS[chain_label(findings, number)])
+        ax.plot(curve[:, 1], curve[:, 0], color=colour, linewidth=0.8, linestyle=(0, (6, 4)))
 
 
 def _draw_clusters(ax: Axes, findings: Findings) -> None:

@@ -119,10 +119,10 @@ def _draw(findings: Findings) -> Canvas:
     canvas[:, width:] = _SHADE
     picture, panel = canvas[:height, :width], canvas[:, width:]
     cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR, picture)
-    _draw_nipple(picture, findings, view)
     _draw_chains(picture, findings, view)
     _draw_clusters(picture, findings, view)
     _draw_outlines(picture, findings, view)
+    _write_captions(picture, findings, view)
     for letter, detail in zip(_LETTERS, details, strict=False):
         _draw_frame(picture, view, detail, letter)
     _draw_scale_bar(picture, findings.mammogram.pixel_spacing_mm / view.scale, (24, height - 28))
@@ -164,28 +164,35 @@ def _draw_outlines(
         cv2.polylines(picture, polygons, True, pen, thickness, cv2.LINE_AA, _FRACTION_BITS)
 
 
-def _draw_nipple(picture: Canvas, findings: Findings, view: _View) -> None:
-    nipple = findings.scene.anatomy.nipple
-    if nipple is None:
-        return
-    x, y = view.place(*nipple)
-    cv2.circle(picture, (x, y), 14, _NIPPLE_PEN, 1, cv2.LINE_AA)
-    _write(picture, "nipple", (x - 24, y + 32), 0.5, _NIPPLE_PEN)
+def chain_label(findings: Findings, number: int) -> str:
+    """The label that most members of a chain have; `number` counts from 1."""
+    members = findings.arrangement.columns["chain_id"] == number
+    names, counts = np.unique(findings.classification.label[members], return_counts=True)
+    return str(names[counts.argmax()]) if len(names) else "unclassified"
 
 
 def _draw_chains(picture: Canvas, findings: Findings, view: _View) -> None:
-    """A chain as a thin line with its number, in the colour that most of its members have."""
-    chain_id = findings.arrangement.columns["chain_id"]
-    length = findings.arrangement.columns["chain_length_mm"]
+    curves = findings.arrangement.chains
+    for number, curve in enumerate(curves, 1):
+        pen = _label_pen(chain_label(findings, number))
+        cv2.polylines(picture, [view.points(curve)], False, pen, 1, cv2.LINE_AA, _FRACTION_BITS)
+
+
+def _write_captions(picture: Canvas, findings: Findings, view: _View) -> None:
+    """Nipple, chains and clusters by name, over everything else."""
+    nipple = findings.scene.anatomy.nipple
+    if nipple is not None:
+        x, y = view.place(*nipple)
+        cv2.circle(picture, (x, y), 14, _NIPPLE_PEN, 1, cv2.LINE_AA)
+        _write(picture, "nipple", (x - 24, y + 32), 0.5, _NIPPLE_PEN)
     for number, curve in enumerate(findings.arrangement.chains, 1):
-        members = np.flatnonzero(chain_id == number)
-        if not len(members) or len(curve) < 2:
-            continue
-        pen = _label_pen(_commonest(findings.classification.label[members]))
-        points = view.points(curve)
-        cv2.polylines(picture, [points], False, pen, 1, cv2.LINE_AA, _FRACTION_BITS)
-        x, y = points[0] >> _FRACTION_BITS
-        _write(picture, f"track {number}: {length[members[0]]:.0f} mm", (int(x) + 10, int(y) - 10), 0.55, pen)
+        x, y = view.place(*curve[0])
+        pixels = float(np.hypot(*np.diff(curve, axis=0).T).sum())
+        caption = f"track {number}: {pixels * findings.mammogram.pixel_spacing_mm:.0f} mm"
+        _write(picture, caption, (x + 14, y - 14), 0.55, _label_pen(chain_label(findings, number)))
+    for place in range(len(findings.arrangement.clusters["cluster_id"])):
+        x, y = view.points(cluster_hull(findings, place)).min(axis=0) >> _FRACTION_BITS
+        _write(picture, cluster_caption(findings, place), (int(x), int(y) - 8), 0.55, _CLUSTER_PEN)
 
 
 def cluster_hull(findings: Findings, place: int, margin_mm: float = 1.5) -> NDArray[np.float64]:
@@ -231,13 +238,6 @@ def _draw_clusters(picture: Canvas, findings: Findings, view: _View) -> None:
         suspicious = findings.classification.cluster_suspicion[place] == "suspicious"
         thickness = 2 if suspicious else 1
         cv2.polylines(picture, [points], True, _CLUSTER_PEN, thickness, cv2.LINE_AA, _FRACTION_BITS)
-        x, y = points.min(axis=0) >> _FRACTION_BITS
-        _write(picture, cluster_caption(findings, place), (int(x), int(y) - 8), 0.55, _CLUSTER_PEN)
-
-
-def _commonest(labels: NDArray[np.str_]) -> str:
-    names, counts = np.unique(labels, return_counts=True)
-    return str(names[counts.argmax()])
 
 
 def _write(canvas: Canvas, text: str, origin: tuple[int, int], size: float, colour: Colour) -> None:

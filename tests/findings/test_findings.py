@@ -1,0 +1,210 @@
+"""The result object: tables, outlines, pictures, files."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
+from pandas.testing import assert_frame_equal
+
+from mammocalc.errors import InvalidParameter
+from mammocalc.write.palette import LABEL_COLOURS, hexadecimal
+from mammocalc.write.tables import read_tables
+
+
+@pytest.fixture(autouse=True)
+def _no_window():
+    mpl.use("agg")
+    yield
+    plt.close("all")
+
+
+def test_one_row_a_calcification_counted_from_one(findings):
+    table = findings.calcifications
+    assert len(table) == len(findings) == 7
+    assert table["calcification_id"].tolist() == list(range(1, 8))
+    assert table["path"].unique().tolist() == ["exam/one.dcm"]
+
+
+def test_rows_hold_what_the_stages_said(findings):
+    table = findings.calcifications
+    for name in ("row", "width_mm", "score", "taper"):
+        np.testing.assert_array_equal(table[name], findings.measurements.columns[name])
+    np.testing.assert_array_equal(table["cluster_id"], findings.arrangement.columns["cluster_id"])
+    for name in ("label", "suspicion", "rule", "margin", "runner_up"):
+        assert table[name].tolist() == getattr(findings.classification, name).tolist()
+
+
+def test_clusters_have_a_morphology(findings):
+    (cluster,) = findings.clusters.to_dict("records")
+    assert (cluster["cluster_id"], cluster["n_calcifications"], cluster["distribution"]) == (1, 6, "grouped")
+    assert cluster["morphology"] == findings.classification.cluster_morphology[0] == "punctate"
+    assert cluster["suspicion"] == findings.classification.cluster_suspicion[0]
+
+
+def test_the_image_row(findings):
+    row = findings.image_row()
+    assert (row["rows"], row["columns"], row["pixel_spacing_mm"]) == (800, 600, 0.1)
+    assert (row["n_calcifications"], row["n_clusters"], row["status"], row["reason"]) == (7, 1, "ok", "")
+    assert (row["laterality"], row["view"], row["seconds"]) == ("L", "CC", 0.25)
+    assert findings.images.to_dict("records") == [row]
+
+
+def test_view_modifiers_are_told(make_findings):
+    row = make_findings(view_modifiers=("Magnification", "Spot Compression")).image_row()
+    assert row["reason"] == "view modifiers: Magnification, Spot Compression"
+    assert row["status"] == "ok"
+
+
+def test_nothing_found_gives_empty_tables_of_the_same_types(findings, make_findings):
+    nothing = make_findings(rods=0, specks=0)
+    assert (len(nothing.calcifications), len(nothing.clusters), len(nothing.images)) == (0, 0, 1)
+    pd.testing.assert_series_equal(nothing.calcifications.dtypes, findings.calcifications.dtypes)
+    pd.testing.assert_series_equal(nothing.clusters.dtypes, findings.clusters.dtypes)
+
+
+def test_the_record_is_light(findings):
+    record = findings.record(path="other/name.dcm")
+    assert record["calcifications"]["path"].tolist() == ["other/name.dcm"] * 7
+    assert len(pickle.dumps(record)) < 12_000
+    assert findings.mammogram.pixels.nbytes > 900_000
+
+
+def test_outlines_surround_their_calcifications_in_stored_coordinates(findings):
+    outlines = findings.outlines()
+    assert len(outlines) == 7
+    for polygon, (_, row) in zip(outlines, findings.calcifications.iterrows(), strict=True):
+        np.testing.assert_allclose(
+            polygon.min(axis=0), (row["row_min"] - 0.4, row["col_min"] - 0.4), atol=0.5
+        )
+        np.testing.assert_allclose(
+            polygon.max(axis=0), (row["row_max"] - 0.6, row["col_max"] - 0.6), atol=0.5
+        )
+
+
+def test_explaining_names_the_rule_in_the_table(findings):
+    explanation = findings.explain(1)
+    assert explanation.decided.rule == findings.calcifications["rule"][0]
+    assert explanation.label == "large_rod_like"
+
+
+@pytest.mark.parametrize("number", [0, 8, -1])
+def test_an_unknown_calcification_is_named(findings, number):
+    message = f"no calcification {number}; the image has 7, counted from 1"
+    with pytest.raises(InvalidParameter, match=message):
+        findings.explain(number)
+    with pytest.raises(InvalidParameter, match=message):
+        findings.outline(number)
+
+
+def test_its_name_says_what_it_is(findings):
+    assert repr(findings) == "<Findings in one.dcm: 7 calcifications, 1 clusters>"
+
+
+def outline_colours(ax):
+    return {collection.get_label(): to_hex(collection.get_colors()[0]) for collection in ax.collections}
+
+
+def test_a_plot_has_outlines_by_label_legend_and_scale_bar(findings):
+    ax = findings.plot()
+    assert outline_colours(ax) == {
+        label: hexadecimal(LABEL_COLOURS[label]) for label in ("large_rod_like", "punctate")
+    }
+    legend = [entry.get_text() for entry in ax.get_legend().get_texts()]
+    assert legend == ["large rod-like (1)", "punctate (6)"]
+    texts = [text.get_text() for text in ax.texts]
+    assert "10 mm" in texts
+    assert "cluster 1: 6, grouped, punctate" in texts
+
+
+def test_the_coordinates_of_a_plot_are_stored_pixels(findings):
+    ax = findings.plot()
+    (rod,) = (collection for collection in ax.collections if collection.get_label() == "large_rod_like")
+    (path,) = rod.get_paths()
+    x, y = path.vertices.mean(axis=0)
+    assert (x, y) == (pytest.approx(129.5, abs=6), pytest.approx(223.5, abs=2))
+    assert ax.get_xlim() == (-0.5, 449.5)
+    assert ax.get_ylim() == (769.5, 9.5)
+
+
+def test_a_plot_goes_into_given_axes_with_given_image_arguments(findings):
+    _, ax = plt.subplots()
+    assert findings.plot(ax, cmap="bone", vmin=0.1, vmax=0.3) is ax
+    (image,) = ax.images
+    assert image.get_cmap().name == "bone"
+    assert image.get_clim() == (0.1, 0.3)
+
+
+def test_the_window_of_a_plot_is_in_density(findings):
+    (image,) = findings.plot().images
+    shown = np.asarray(image.get_array())
+    assert shown.max() > image.get_clim()[1] * 0.9
+    assert shown.shape == (760, 450)
+
+
+def test_a_part_can_be_plotted(findings):
+    ax = findings.plot(bounds=(430, 190, 490, 240))
+    assert ax.images[0].get_array().shape == (60, 50)
+    assert ax.get_ylim() == (489.5, 429.5)
+    assert "1 mm" in [text.get_text() for text in ax.texts]
+
+
+def test_a_part_outside_the_image_is_refused(findings):
+    with pytest.raises(InvalidParameter, match="holds no pixel of the image of 800 x 600"):
+        findings.plot(bounds=(900, 0, 950, 50))
+
+
+def test_a_large_image_is_plotted_reduced(findings, monkeypatch):
+    monkeypatch.setattr("mammocalc.write.figure._LONGEST_SIDE", 200)
+    ax = findings.plot()
+    assert max(ax.images[0].get_array().shape) == 200
+    assert ax.images[0].get_extent() == [-0.5, 449.5, 769.5, 9.5]
+
+
+def test_chains_are_plotted(make_findings):
+    import dataclasses
+
+    findings = make_findings()
+    findings.arrangement.columns["chain_id"][0] = 1
+    curve = np.array([[200.0, 100.0], [210.0, 130.0], [230.0, 170.0]])
+    chained = dataclasses.replace(
+        findings, arrangement=dataclasses.replace(findings.arrangement, chains=(curve,))
+    )
+    line = chained.plot().lines[0]
+    np.testing.assert_array_equal(line.get_xdata(), curve[:, 1])
+    assert line.get_color() == hexadecimal(LABEL_COLOURS["large_rod_like"])
+
+
+def test_the_notebook_view(findings, make_findings):
+    view = findings._repr_html_()
+    assert "7 calcifications, 1 clusters" in view
+    assert re.search(r'src="data:image/png;base64,[A-Za-z0-9+/=]{1000,}"', view)
+    assert view.count("<tr") == 1 + 7 + 1 + 1
+    assert "not a medical device" in view
+    assert "http" not in view
+    assert view.count("<table") == 2
+    assert make_findings(rods=0, specks=0)._repr_html_().count("<table") == 0
+
+
+def test_the_notebook_view_quotes_what_comes_from_the_file(make_findings):
+    assert "<script>" not in make_findings(view="<script>alert(1)</script>")._repr_html_()
+
+
+def test_saving(findings, tmp_path):
+    out = findings.save(tmp_path / "new")
+    tables = read_tables(out)
+    assert_frame_equal(
+        tables["calcifications"].drop(columns="path"), findings.calcifications.drop(columns="path")
+    )
+    assert tables["images"]["path"].tolist() == ["one.dcm"]
+    counts = json.loads((out / "run.json").read_text())["counts"]
+    assert counts["calcifications"] == {"large_rod_like": 1, "punctate": 6}
+    (picture,) = (out / "overlays").iterdir()
+    assert picture.name.startswith("one.dcm-")
