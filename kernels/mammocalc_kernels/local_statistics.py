@@ -105,13 +105,14 @@ def _finish(sums, squares, start, mean, deviation, at, n, count):  # type: ignor
     q = span(squares, start, n)
     m = span(mean, at, n)
     d = span(deviation, at, n)
-    share = np.float32(1.0 / count)
+    share = 1.0 / count
+    narrow_share = np.float32(share)
     for c in range(n):
         total = np.int64(read(s, c))
         # count**2 times the variance: an integer, exact.
         spread = count * read(q, c) - total * total
-        write(m, c, np.float32(total) * share)
-        write(d, c, np.sqrt(np.float32(spread)) * share)
+        write(m, c, np.float32(np.float64(total) * share))
+        write(d, c, np.sqrt(np.float32(spread)) * narrow_share)
 
 
 @kernel
@@ -120,11 +121,11 @@ def _finish_border(sums, squares, shift, mean, deviation, r, left, right, half, 
     n = mean.shape[1]
     for c in range(left, right):
         count = height * (min(c + half, n - 1) - max(c - half, 0) + 1)
-        share = np.float32(1.0 / count)
+        share = 1.0 / count
         total = np.int64(sums[c + shift])
         spread = count * squares[c + shift] - total * total
-        mean[r, c] = np.float32(total) * share
-        deviation[r, c] = np.sqrt(np.float32(spread)) * share
+        mean[r, c] = np.float32(np.float64(total) * share)
+        deviation[r, c] = np.sqrt(np.float32(spread)) * np.float32(share)
 
 
 @kernel

@@ -1,0 +1,74 @@
+import numba
+import numpy as np
+import pytest
+from mammocalc_kernels.streams import clamp_left, clamp_right, read, running_sum, span, write
+
+
+@numba.njit
+def shifted_sum(plane, out, start, n):
+    a = span(plane, start, n)
+    b = span(plane, start + 1, n)
+    for k in range(n):
+        write(out, k, read(a, k) + read(b, k))
+
+
+@numba.njit
+def twice(plane, room, out, n):
+    # The second call reads what the first one wrote.
+    shifted_sum(plane, room, 1, n)
+    shifted_sum(room, out, 0, n - 1)
+
+
+def test_spans_index_the_flat_array_and_calls_keep_their_order():
+    plane = np.arange(200, dtype=np.float32).reshape(10, 20) ** 2
+    room = np.zeros(101, np.float32)
+    out = np.zeros(100, np.float32)
+    flat = plane.ravel()
+    for _ in range(3):
+        twice(plane, room, out, 101)
+        first = flat[1:102] + flat[2:103]
+        assert np.array_equal(room, first)
+        assert np.array_equal(out, first[:-1] + first[1:])
+        flat += 1
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_running_sum_is_a_cumulative_sum(dtype):
+    source = np.random.default_rng(0).integers(-1000, 1000, 300).astype(dtype)
+    target = np.full(257, 5, dtype)
+
+    @numba.njit
+    def run(source, target, carry):
+        return running_sum(source, 3, target, 256, carry)
+
+    last = run(source, target, dtype(17))
+    expected = 17 + source[3:259].cumsum()
+    assert np.array_equal(target[:256], expected)
+    assert target[256] == 5
+    assert last == expected[-1]
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_running_clamp_is_the_chain_of_clamps(dtype, backwards):
+    random = np.random.default_rng(1)
+    scan = clamp_left if backwards else clamp_right
+
+    @numba.njit
+    def run(low, high, target, n, carry):
+        return scan(low, high, 5, target, n, carry)
+
+    n = 128
+    for top in (3, 65535):
+        high = random.integers(0, top + 1, n + 5).astype(dtype)
+        low = np.minimum(random.integers(0, top + 1, n).astype(dtype), high[5:])
+        target = np.zeros(n + 1, dtype)
+        x = carry = dtype(top // 2)
+        expected = np.zeros(n + 1, dtype)
+        for k in range(n - 1, -1, -1) if backwards else range(n):
+            x = max(low[k], min(high[5 + k], x))
+            expected[k] = x
+        assert run(low, high, target, n, carry) == x
+        assert np.array_equal(target, expected)
+        run(low, high, low, n, carry)
+        assert np.array_equal(low, expected[:n])
