@@ -109,10 +109,12 @@ def _largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The largest 4-connected component, or nothing."""
     import cv2
 
-    count, label, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    count, label = cv2.connectedComponents(mask, connectivity=4)
     if count < 2:
         return np.zeros_like(mask)
-    return (label == 1 + int(np.argmax(statistics[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+    area = np.bincount(label.ravel(), minlength=count)
+    area[0] = 0
+    return (label == int(area.argmax())).astype(np.uint8)
 
 
 def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -131,6 +133,11 @@ def _opened(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
     """Opening by a disk in which all beyond the border is background: a film's bright frame is a narrow strip."""
     import cv2
 
+    if radius < 4:
+        reach = int(radius)
+        i, j = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+        disk = (i * i + j * j <= radius * radius).astype(np.uint8)
+        return cv2.morphologyEx(mask, cv2.MORPH_OPEN, disk, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     return np.ascontiguousarray(_grown(_shrunk(framed, radius), radius)[1:-1, 1:-1])
 

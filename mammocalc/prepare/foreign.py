@@ -188,7 +188,7 @@ def _object(
     ring = np.ones(density.shape, np.bool_)
     ring[cells.step : -cells.step, cells.step : -cells.step] = False
     ground = float(np.median(density[ring]))
-    peak = float(np.percentile(density, 100.0 * (1.0 - 4.0 / density.size)))
+    peak = float(np.partition(density, -5, axis=None)[-5])
     mask = (density > ground + 0.5 * (peak - ground)).astype(np.uint8)
     count, label = cv2.connectedComponents(mask, connectivity=8)
     if count < 2:
@@ -220,8 +220,9 @@ def _is_foreign(
     outer = cv2.dilate(rim, np.ones((ring, ring), np.uint8))
     ground = float(np.median(density[outer > rim])) if (outer > rim).any() else float(density.min())
     area = int(shape.sum())
-    contrast = float(np.percentile(density[shape], 90)) - ground
-    flat = float((density[shape] > ground + 0.85 * contrast).mean())
+    values = np.sort(density[shape])
+    contrast = float(values[area * 9 // 10]) - ground
+    flat = float((values > ground + 0.85 * contrast).mean())
     contours, _ = cv2.findContours(shape.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     radius = cv2.minEnclosingCircle(contours[0])[1] + 0.5
     diameter_mm = 2 * (area / np.pi) ** 0.5 * pitch
@@ -289,10 +290,9 @@ def _long_edges(cells: Cells, breast: Breast, pectoral: NDArray[np.bool_]) -> ND
     votes = votes.reshape(ANGLES, 2 * reach + 1)
     wide = votes[:, :-2] + votes[:, 1:-1] + votes[:, 2:]
     least = int(EDGE_LENGTH_MM / cells.size_mm)
-    for best in np.argsort(-wide, axis=None, kind="stable")[:MOST_EDGES]:
+    enough = np.flatnonzero(wide >= least)
+    for best in enough[np.argsort(-wide.ravel()[enough], kind="stable")][:MOST_EDGES]:
         which, shift = divmod(int(best), wide.shape[1])
-        if wide[which, shift] < least:
-            break
         normal = np.array([sine[which], cosine[which]])
         for stretch in _edge_stretches(
             smooth, allowed, normal, shift + 1 - reach, least, cells.size_mm, tissue

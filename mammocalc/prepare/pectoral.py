@@ -26,10 +26,10 @@ from mammocalc.prepare.cells import Cells
 VIEWS_WITHOUT_MUSCLE = ("CC", "XCC", "XCCL", "XCCM", "FB", "SPECIMEN")
 # Brightness falls by at most this part of the breast's range a mm that counts: one strong stretch is no line.
 STEEPEST_PER_MM = 0.03
-# Least score (mean fall a mm times the root of the length in mm), and least part of the line with a fall.
-LEAST_SCORE = 0.215
-# The same on views that are meant to show the muscle.
-LEAST_SCORE_EXPECTED = 0.17
+# Least score (mean fall a mm times the root of the length in mm), and least part of the line with a fall: on any view,
+# and on views that are meant to show the muscle.
+LEAST = (0.215, 0.78)
+LEAST_EXPECTED = (0.14, 0.70)
 VIEWS_WITH_MUSCLE = ("MLO", "LMO", "SIO", "ISO")
 LEAST_PART = 0.78
 SAMPLES = 48
@@ -72,8 +72,7 @@ def find_pectoral(cells: Cells, breast: Breast, view: str = "") -> NDArray[np.bo
     corner = _turned(cells, breast)
     if corner is None:
         return muscle
-    least = LEAST_SCORE_EXPECTED if view.upper() in VIEWS_WITH_MUSCLE else LEAST_SCORE
-    line = _best_line(corner, least)
+    line = _best_line(corner, *(LEAST_EXPECTED if view.upper() in VIEWS_WITH_MUSCLE else LEAST))
     if line is None:
         return muscle
     curve = (_bent(corner, *line) + 0.5) * corner.factor
@@ -132,7 +131,7 @@ def _falls(
     return -(corner.across[row, column] * normal_x + corner.down[row, column] * normal_y), inside
 
 
-def _best_line(corner: _Corner, least: float) -> tuple[float, float] | None:
+def _best_line(corner: _Corner, least_score: float, least_part: float) -> tuple[float, float] | None:
     """Where the muscle's edge meets the top and the chest wall, in cells of the corner, or None."""
     height = corner.mask.shape[0]
     size = corner.size_mm
@@ -158,10 +157,10 @@ def _best_line(corner: _Corner, least: float) -> tuple[float, float] | None:
     score = capped.sum(1) / np.maximum(count, 1) * np.sqrt(length)
     score[(2 * count < SAMPLES) | (length < 30.0)] = -1.0
     best = int(score.argmax())
-    if score[best] < least:
+    if score[best] < least_score:
         return None
     seen = fall[best][inside[best]]
-    if np.mean(seen > 0.25 * np.median(seen)) < LEAST_PART:
+    if np.mean(seen > 0.25 * np.median(seen)) < least_part:
         return None
     # Breast must lie beyond the line: an edge against the air is skin.
     beyond = 6.0 / size
@@ -191,17 +190,16 @@ def _bent(corner: _Corner, above: float, beside: float) -> NDArray[np.float64]:
     )
     gain = np.where(inside, np.clip(fall, 0.0, 2 * STEEPEST_PER_MM), 0.0) / STEEPEST_PER_MM
     gain -= 0.3 * (offset / reach) ** 2
-    moves = (-1, 0, 1)
-    total = gain[0]
+    # Best sum so far at each offset, with a rim that nothing comes from.
+    total = np.full(len(offset) + 2, -np.inf)
+    total[1:-1] = gain[0]
     came = np.zeros(gain.shape, np.int64)
     for step in range(1, steps):
-        options = np.stack([np.roll(total, -move) - 0.15 * abs(move) for move in moves])
-        options[0, 0] = options[2, -1] = -np.inf  # nothing comes in over the ends
-        choice = options.argmax(0)
-        came[step] = np.arange(len(offset)) + np.array(moves)[choice]
-        total = gain[step] + options.max(0)
+        options = np.stack([total[:-2] - 0.15, total[1:-1], total[2:] - 0.15])
+        came[step] = np.arange(len(offset)) + options.argmax(0) - 1
+        total[1:-1] = gain[step] + options.max(0)
     path = np.empty(steps, np.int64)
-    path[-1] = total.argmax()
+    path[-1] = total[1:-1].argmax()
     for step in range(steps - 1, 0, -1):
         path[step - 1] = came[step, path[step]]
     shift = offset[path]
