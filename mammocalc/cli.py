@@ -88,7 +88,8 @@ def _everything(
 @app.command()
 def detect(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files and folders; folders are walked.")
+        list[Path],
+        typer.Argument(metavar="PATH...", exists=True, help="Files and folders; folders are walked."),
     ],
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for the results; made if need be.")

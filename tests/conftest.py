@@ -103,7 +103,7 @@ def hand_made(
     mammogram = Mammogram(
         pixels, pixel_spacing_mm, "ImagerPixelSpacing", dense_is_bright=dense_is_bright, bits_stored=12,
         **{"laterality": "L", "view": "CC", "path": "exam/one.dcm", "sop_instance_uid": "1.2.3",
-           "study_instance_uid": "1.2", **image},
+           "study_instance_uid": "1.2", "intent": "FOR PRESENTATION", **image},
     )  # fmt: skip
     return Findings(
         mammogram, scene, regions, measurements, arrangement, classify(measurements, arrangement, lexicon),
