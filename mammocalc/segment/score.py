@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,6 @@ class ScoreTable:
     ----------
     offset : float
         Log-odds before any evidence.
-    support : float
-        Log-odds added per doubling of ``1 + supporting neighbours``.
     points : mapping of str to tuple of (value, log_odds)
         Ascending in value.
     """
@@ -41,10 +41,13 @@ class ScoreTable:
 @cache
 def built_in_table() -> ScoreTable:
     """The table that ships with the package, `segment/score.toml`."""
-    import tomllib
+    with resources.as_file(resources.files("mammocalc.segment").joinpath("score.toml")) as path:
+        return read_table(path)
 
-    text = resources.files("mammocalc.segment").joinpath("score.toml").read_text(encoding="utf-8")
-    content = tomllib.loads(text)
+
+def read_table(path: Path) -> ScoreTable:
+    """A table from its TOML file: an offset, and ``[points]`` with a list of (value, log-odds) for each evidence."""
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
     points = {
         name: tuple((float(v), float(s)) for v, s in table) for name, table in content["points"].items()
     }
