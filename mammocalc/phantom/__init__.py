@@ -1,5 +1,6 @@
 """Synthetic mammograms with exact truth: benches, tests and samples are made of them."""
 
+from mammocalc.phantom.gauge import make_gauge
 from mammocalc.phantom.make import Phantom, make
 from mammocalc.phantom.samples import SAMPLES, write_phantom, write_phantoms, write_samples
 from mammocalc.phantom.scenes import SCENES, classic_benign, mixed, normal
@@ -36,6 +37,7 @@ __all__ = [
     "Truth",
     "classic_benign",
     "make",
+    "make_gauge",
     "mixed",
     "normal",
     "write_phantom",

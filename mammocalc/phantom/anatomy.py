@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.phantom.curves import STEP_MM, piece, stream, winding_curve
+from mammocalc.phantom.curves import STEP_MM, arc_length, normals, piece, stream, winding_curve
 from mammocalc.phantom.settings import DETECTORS, PhantomSettings
 
 SKIN_MM = 1.5
@@ -95,6 +95,7 @@ def _cc_outline(rng: np.random.Generator, height: float, width: float) -> tuple[
 
 
 def _mlo_outline(rng: np.random.Generator, height: float, width: float) -> tuple[NDArray[np.float64], int]:
+    from scipy import ndimage
     from scipy.interpolate import PchipInterpolator
 
     depth = min(0.76 * width, rng.uniform(80, 125))
@@ -105,15 +106,17 @@ def _mlo_outline(rng: np.random.Generator, height: float, width: float) -> tuple
     reach[4] = 1.0
     y = np.concatenate([np.linspace(-0.3, 0.9, 600), 0.9 + 0.07 * np.sin(np.linspace(0, np.pi / 2, 121))[1:]])
     x = PchipInterpolator(knots, reach)(y)
+    # Even points, then no corner sharper than a few centimetres.
     line = np.stack([y * tall, depth * x], axis=1)
-    return line, int(np.argmin(np.abs(y - 0.60 - rng.uniform(-0.03, 0.03))))
+    line = piece(line, 0.0, float(arc_length(line)[-1]), 0.5)
+    line = ndimage.gaussian_filter1d(line, 0.06 * depth / 0.5, axis=0, mode="nearest")
+    line[-1, 1] = 0.0
+    return line, int(np.argmin(np.abs(line[:, 0] / tall - 0.60 - rng.uniform(-0.03, 0.03))))
 
 
 def _with_nipple(
     rng: np.random.Generator, line: NDArray[np.float64], index: int, size: float
 ) -> NDArray[np.float64]:
-    from mammocalc.phantom.curves import arc_length, normals
-
     scale = min(1.0, size / 110)
     tall, wide = rng.uniform(1.5, 4.5) * scale, rng.uniform(4.0, 6.0) * max(scale, 0.6)
     away = arc_length(line) - arc_length(line)[index]
@@ -135,12 +138,14 @@ def _skin_distance(line: NDArray[np.float64], rows: int, columns: int, pitch: fl
     corners = np.vstack([first, line, last]) / pitch + pad
     cv2.fillPoly(canvas, [np.round(corners[:, ::-1] * 16).astype(np.int32)], 1, shift=4)
     distance = cv2.distanceTransform(canvas, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # The mask's edge goes in steps of a pixel, the skin does not.
+    distance = np.where(canvas, cv2.GaussianBlur(distance, (0, 0), 1.5), 0.0)
     inside = distance[pad : pad + rows, pad : pad + columns].astype(np.float64)
     return np.ascontiguousarray(np.maximum(inside - 0.5, 0.0) * pitch)
 
 
 def _muscle_line(rng: np.random.Generator, height: float, depth: float) -> NDArray[np.float64]:
-    top, bottom = depth * rng.uniform(0.34, 0.44), height * rng.uniform(0.48, 0.66)
+    top, bottom = depth * rng.uniform(0.28, 0.40), height * rng.uniform(0.45, 0.66)
     along = np.linspace(-0.2, 1.0, 121)
     bulge = rng.uniform(0.0, 0.10) * top * np.sin(np.pi * np.clip(along, 0, 1))
     return np.stack([along * bottom, top * (1 - along) + bulge], axis=1)

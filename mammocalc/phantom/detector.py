@@ -39,11 +39,6 @@ def expose(rng: np.random.Generator, attenuation: Plane, reference: float, detec
     return exposure
 
 
-def to_raw(exposure: Plane) -> NDArray[np.uint16]:
-    """Stored values of a FOR PROCESSING image: linear in exposure, dense is dark."""
-    return np.clip(np.rint(exposure * RAW_LEVEL), 0, 2**RAW_BITS - 1).astype(np.uint16)
-
-
 def _noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float, correlated: float) -> Plane:
     import cv2
 

@@ -50,13 +50,24 @@ def make(seed: int, *, settings: PhantomSettings | None = None) -> Phantom:
     add = tube_adder(tissue, breast.pitch_mm)
     for course, radii in scene.vessels:
         add(course, radii, EXCESS_PER_MM, 0.5)
-    attenuation = tissue + plate.calcium
+    return developed(seed, settings, scene, tissue, in_tissue)
+
+
+def developed(
+    seed: int,
+    settings: PhantomSettings,
+    scene: Scene,
+    tissue: NDArray[np.float64],
+    in_tissue: list[tuple[str, float, float, float]],
+) -> Phantom:
+    """Expose and process tissue with its calcium, and put the truth together."""
+    plate = scene.plate
+    detector = DETECTORS[settings.detector]
     mirrored = settings.laterality == "R"
-    reference = reference_attenuation(tissue, breast)
-    exposure = expose(stream(seed, "noise"), _turned(attenuation, mirrored), reference, detector)
+    reference = reference_attenuation(tissue, plate.breast)
+    exposure = expose(stream(seed, "noise"), _turned(tissue + plate.calcium, mirrored), reference, detector)
     truth = _truth(seed, settings, scene, in_tissue, mirrored)
-    pixels, bits, dense_is_bright, marks = _stored(seed, settings, breast, exposure, truth, mirrored)
-    digest = uid_from(seed, settings)
+    pixels, bits, dense_is_bright, marks = _stored(seed, settings, plate.breast, exposure, truth, mirrored)
     mammogram = Mammogram(
         pixels=pixels,
         pixel_spacing_mm=detector.pixel_spacing_mm,
@@ -67,16 +78,17 @@ def make(seed: int, *, settings: PhantomSettings | None = None) -> Phantom:
         bits_stored=bits,
         laterality=settings.laterality,
         view=settings.view,
-        sop_instance_uid=f"{digest}.1",
-        study_instance_uid=f"{digest}.2",
+        sop_instance_uid=_uid(truth, "image"),
+        study_instance_uid=_uid(truth, "study"),
     )
     return Phantom(mammogram, dataclasses.replace(truth, distractors=truth.distractors + tuple(marks)))
 
 
-def uid_from(seed: int, settings: PhantomSettings) -> str:
-    """A DICOM UID root that follows from seed and settings alone (2.25 and 96 bits of their hash)."""
-    words = f"{seed} {sorted(dataclasses.asdict(settings).items())}"
-    return f"2.25.{int.from_bytes(hashlib.sha256(words.encode()).digest()[:12], 'big')}"
+def _uid(truth: Truth, of: str) -> str:
+    """A DICOM UID that follows from what was asked for and drawn (2.25 and 120 bits of a hash)."""
+    drawn = [f"{one.label} {one.length_mm:.3f} {one.width_mm:.3f}" for one in truth.calcifications]
+    words = f"{of} {truth.seed} {sorted(truth.settings.items())} {drawn}"
+    return f"2.25.{int.from_bytes(hashlib.sha256(words.encode()).digest()[:15], 'big')}"
 
 
 def _turned(plane: NDArray[np.float64], mirrored: bool) -> NDArray[np.float64]:

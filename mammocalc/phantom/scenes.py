@@ -17,15 +17,15 @@ FIELD_MM: Mapping[Size, tuple[float, float]] = {"small": (98.0, 70.0), "full": (
 
 # How often each kind of system comes up in the mix.
 SHARES: Mapping[str, float] = {
-    "selenium_65": 0.16,
+    "selenium_65": 0.17,
     "selenium_70": 0.20,
-    "selenium_85": 0.16,
+    "selenium_85": 0.17,
     "caesium_94": 0.14,
     "caesium_100": 0.14,
-    "storage_50": 0.08,
-    "film_50": 0.06,
-    "film_100": 0.04,
-    "film_200": 0.02,
+    "storage_50": 0.09,
+    "film_50": 0.05,
+    "film_100": 0.03,
+    "film_200": 0.01,
 }
 
 NO_CALCIUM: Mapping[str, int] = dict.fromkeys(LABELS, 0)
@@ -47,10 +47,10 @@ def mixed(seed: int, size: Size = "small") -> PhantomSettings:
         "vessels": int(rng.integers(1, 7)),
         "skin_folds": int(rng.random() < 0.25),
         "clips": int(rng.integers(1, 4)) if rng.random() < 0.1 else 0,
-        "hot_pixels": int(rng.integers(1, 8)) if not film and rng.random() < 0.3 else 0,
-        "dust": int(rng.integers(2, 25)) if film else 0,
-        "lint": int(rng.integers(0, 4)) if film else 0,
-        "scratches": int(rng.integers(0, 3)) if film else 0,
+        "hot_pixels": int(rng.integers(1, 6)) if not film and rng.random() < 0.2 else 0,
+        "dust": int(rng.integers(1, 9)) if film else 0,
+        "lint": int(rng.integers(0, 3)) if film else 0,
+        "scratches": int(rng.integers(0, 2)) if film else 0,
         "grid_lines": bool(rng.random() < 0.12),
         "bb_marker": bool(rng.random() < 0.2),
         "view_label": bool(rng.random() < 0.8),

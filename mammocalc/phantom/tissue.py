@@ -147,6 +147,12 @@ def _oriented(
         yield direction, field / field.std()
 
 
+def _alignment(towards: Plane, direction: float) -> Plane:
+    """1 along a direction, falling to 0 across it: the eighth power of the cosine."""
+    squared = np.square(np.cos(towards - direction))
+    return np.square(np.square(squared))
+
+
 def _streaks(
     rng: np.random.Generator,
     shape: tuple[int, int],
@@ -158,7 +164,7 @@ def _streaks(
     """A random field of about unit variance drawn out along the direction `towards` (radians) of each place."""
     total, squares = np.zeros(shape), np.zeros(shape)
     for direction, field in _oriented(rng, shape, beta, longest, stretch):
-        weight = np.cos(towards - direction) ** 8
+        weight = _alignment(towards, direction)
         total += weight * field
         squares += weight**2
     return total / np.sqrt(squares)
@@ -175,7 +181,7 @@ def _strands(
     for direction, field in _oriented(rng, shape, 4.6, 10.0, stretch):
         slope_y, slope_x = np.gradient(field, COARSE_STEP_MM)
         distance = np.abs(field) / np.maximum(np.hypot(slope_y, slope_x), 1e-3)
-        total += (0.08 + np.cos(towards - direction) ** 8) * np.exp(-((distance / width_mm) ** 2))
+        total += (0.08 + _alignment(towards, direction)) * np.exp(-((distance / width_mm) ** 2))
     return total
 
 
@@ -312,10 +318,10 @@ def _add_vessels(
             start = _start(rng, breast, 4.0)
             if start is None:
                 break
-            curve = winding_curve(rng, start, rng.uniform(0, 2 * np.pi), rng.uniform(25, 90), 0.06, 8.0)
+            curve = winding_curve(rng, start, rng.uniform(0, 2 * np.pi), rng.uniform(25, 90), 0.04, 7.0)
             curve = _inside(curve, breast, 2.0)
             if len(curve) * 0.4 > 15:
-                radii = _strand(rng, curve, rng.uniform(0.5, 1.4), 0.08) * np.linspace(1.0, 0.7, len(curve))
+                radii = _strand(rng, curve, rng.uniform(0.4, 1.2), 0.08) * np.linspace(1.0, 0.7, len(curve))
                 add(curve, radii, EXCESS_PER_MM, 0.5)
                 drawn.append(("vessel", *_middle(curve), len(curve) * 0.4))
                 break
