@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,6 +45,8 @@ class Inventory:
         Only the first so many (of the part).
     hash_paths : bool
         Name inputs by `hashed`, and order them by that, which tells nothing of the paths.
+    folder : path, optional
+        Where the temporary file is; that of the system unless given.
     """
 
     def __init__(
@@ -52,17 +56,19 @@ class Inventory:
         shard: tuple[int, int] | None = None,
         limit: int | None = None,
         hash_paths: bool = False,
+        folder: Path | None = None,
     ) -> None:
-        self._file: IO[str] = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 (closed by `close`)
+        self._file: IO[str] = tempfile.TemporaryFile("w+", encoding="ascii", dir=folder)  # noqa: SIM115 (closed by `close`)
         self.count = 0
-        chosen: Iterable[FoundInput] = (item for item in found if in_shard(item.name, shard))
-        if hash_paths:
-            chosen = sorted(
-                (item._replace(name=hashed(item.name)) for item in chosen), key=lambda item: item.name
-            )
-        for item in chosen:
-            if self.count == limit:
-                break
+        chosen = islice((item for item in found if in_shard(item.name, shard)), limit)
+        try:
+            self._fill(_hashed_all(chosen) if hash_paths else chosen)
+        except BaseException:
+            self.close()
+            raise
+
+    def _fill(self, items: Iterable[FoundInput]) -> None:
+        for item in items:
             self._file.write(json.dumps(item) + "\n")
             self.count += 1
 
@@ -78,7 +84,12 @@ class Inventory:
 
     def close(self) -> None:
         """Forget it."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what a full disk did not take is of no use any more
+            self._file.close()
+
+
+def _hashed_all(items: Iterable[FoundInput]) -> list[FoundInput]:
+    return sorted((item._replace(name=hashed(item.name)) for item in items), key=lambda item: item.name)
 
 
 def write_inventory(path: Path, head: dict[str, Any], names: Iterable[str]) -> None:
@@ -101,23 +112,25 @@ def write_inventory(path: Path, head: dict[str, Any], names: Iterable[str]) -> N
         raise
 
 
-def read_inventory(path: Path) -> tuple[dict[str, Any], Iterator[str]]:
-    """What `write_inventory` left: the head, and the names one after the other.
+def read_head(path: Path) -> dict[str, Any]:
+    """The head that `write_inventory` left.
 
     Raises
     ------
     OSError, ValueError
         When it cannot be read or is damaged.
     """
-    stream = path.open(encoding="ascii")
-    head = json.loads(stream.readline())
+    with path.open(encoding="ascii") as stream:
+        head: dict[str, Any] = json.loads(stream.readline())
+    return head
 
-    def names() -> Iterator[str]:
-        with stream:
-            for line in stream:
-                yield json.loads(line)
 
-    return head, names()
+def read_names(path: Path) -> Iterator[str]:
+    """The names that `write_inventory` left, one after the other."""
+    with path.open(encoding="ascii") as stream:
+        stream.readline()
+        for line in stream:
+            yield json.loads(line)
 
 
 def name_order(name: str) -> tuple[bytes, ...]:

@@ -9,10 +9,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mammocalc.batch.work import Outcome, Record, Stamp
-from mammocalc.write.tables import TableName
+
+if TYPE_CHECKING:
+    from mammocalc.write.tables import TableName
 
 _MAGIC = b"mammocalc ledger 1\n"
 _DIGEST_BYTES = 16

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mammocalc.batch.assemble import assemble, complete
-from mammocalc.batch.inventory import name_order, read_inventory
+from mammocalc.batch.inventory import name_order, read_head, read_names
 from mammocalc.batch.ledger import Entry, Ledger
 from mammocalc.batch.output import LEDGER, shard_folder, unwritable
 from mammocalc.batch.run import counts, frames_of, summary_of
@@ -68,7 +68,7 @@ class _Part:
 
     def __init__(self, folder: Path, inventory: Path) -> None:
         try:
-            head, _ = read_inventory(inventory)
+            head = read_head(inventory)
             self.key: str = head["key"]
             self.shard: tuple[int, int] = tuple(head["shard"])
             self.inputs: int = head["inputs"]
@@ -78,7 +78,7 @@ class _Part:
         self._inventory = inventory
 
     def names(self) -> Iterator[str]:
-        return read_inventory(self._inventory)[1]
+        return read_names(self._inventory)
 
 
 def _parts(folder: Path) -> list[_Part]:
@@ -105,13 +105,15 @@ def _check_parts(folders: list[Path], parts: list[_Part]) -> None:
 
 
 def _entries(parts: list[_Part]) -> Iterator[Entry]:
-    ordered = heapq.merge(
-        *(((name_order(name), number, name) for name in part.names()) for number, part in enumerate(parts))
-    )
-    for _, number, name in ordered:
+    for _, number, name in heapq.merge(*(_in_order(part, number) for number, part in enumerate(parts))):
         part = parts[number]
         what = f"shard {part.shard[0]} of {part.shard[1]} is not finished"
         yield from complete(frames_of(Ledger(part.folder / LEDGER), name), what)
+
+
+def _in_order(part: _Part, number: int) -> Iterator[tuple[tuple[bytes, ...], int, str]]:
+    for name in part.names():
+        yield name_order(name), number, name
 
 
 def _write_manifest(target: Path, part: _Part, tally: Tally, inputs: int) -> None:

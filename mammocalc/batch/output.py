@@ -52,7 +52,7 @@ def opened(out: Path, shard: tuple[int, int] | None, existing: Existing) -> Iter
 
 def unwritable(out: Path, error: OSError) -> MammocalcError:
     """What to say when the output cannot be written."""
-    what = error.strerror or type(error).__name__
+    what = os.strerror(error.errno) if error.errno else type(error).__name__
     return MammocalcError(
         f"{out} cannot be written ({what}); what was there before is untouched, and what is finished is kept: "
         "once it can be written, run the same command again to go on"

@@ -23,6 +23,7 @@ PREPARE = "mammocalc.batch.worker:prepare"
 _LONGEST_START_SECONDS = 1800.0
 # A killed process that waits for a dead file server does not go away at once.
 _LONGEST_FAREWELL_SECONDS = 2.0
+_MOST_FAILED_STARTS = 5
 _KILLED_BY_OTHERS = (signal.SIGKILL, signal.SIGTERM)
 
 
@@ -77,6 +78,7 @@ class ProcessCrew:
         self._queue: deque[_Job] = deque()
         self._done: deque[tuple[Task, Outcome]] = deque()
         self._is_prepared = False
+        self._failed_starts = 0
         # One task a worker ahead, so that none waits while outcomes are written down.
         self.capacity = 2 * jobs
 
@@ -136,6 +138,7 @@ class ProcessCrew:
         if worker.job is None:
             worker.is_ready, worker.deadline = True, float("inf")
             self._is_prepared = True
+            self._failed_starts = 0
             return
         self._done.append((worker.job.task, message))
         worker.job, worker.deadline = None, float("inf")
@@ -153,7 +156,11 @@ class ProcessCrew:
         job, was_ready = worker.job, worker.is_ready
         status, said = worker.kill(grace=_LONGEST_FAREWELL_SECONDS)
         if not was_ready:
-            raise MammocalcError(f"a worker process could not be started: {said or f'exit status {status}'}")
+            self._failed_starts += 1
+            if -status not in _KILLED_BY_OTHERS or self._failed_starts > _MOST_FAILED_STARTS:
+                raise MammocalcError(
+                    f"a worker process could not be started: {said or f'exit status {status}'}"
+                )
         if job is None:
             return
         if -status in _KILLED_BY_OTHERS and not job.is_second_try:

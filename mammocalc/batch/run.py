@@ -131,7 +131,9 @@ def detect_folder(
     key = run_key(settings)
     with opened(folder, shard, existing) as ledger, contextlib.ExitStack() as stack:
         try:
-            inventory = Inventory(found, shard=shard, limit=limit, hash_paths=hash_paths)
+            inventory = Inventory(
+                found, shard=shard, limit=limit, hash_paths=hash_paths, folder=ledger.folder
+            )
             stack.callback(inventory.close)
             events = EventLog(log)
             stack.callback(events.close)

@@ -140,8 +140,13 @@ def search(task: Task, settings: bytes) -> Outcome:
         if known.known_content and known.known_content == known.content:
             return _outcome(known, "unchanged", "", {})
         from mammocalc.pipeline import detect
-        from mammocalc.read import read
+        from mammocalc.read import count_frames, read
 
+        if known.frame == 0:
+            frames = count_frames(
+                known.path, pixel_spacing_mm=given.pixel_spacing_mm, limits=given.limits.read
+            )
+            known = known._replace(frames=frames)
         mammogram = read(
             known.path,
             pixel_spacing_mm=given.pixel_spacing_mm,
@@ -220,20 +225,15 @@ def failure(task: Task, reason: str) -> Outcome:
 
 
 def _identified(task: Task, given: Settings) -> Task:
-    """The task with the file's content hash and number of frames; frame 0 finds them out."""
-    from mammocalc.read import count_frames
-
+    """The task with the file's content hash and stamp; frame 0 finds them out, further frames hold to them."""
     if task.frame:
         if stamp_of(task.path) != task.stamp:
             raise OSError(0, "it changed while it was read")
         return task
     stamp = stamp_of(task.path)
     with contextlib.suppress(OSError):
-        task = task._replace(stamp=stamp, content=_content_hash(task.path, given))
-    if task.known_content and task.known_content == task.content:
-        return task
-    frames = count_frames(task.path, pixel_spacing_mm=given.pixel_spacing_mm, limits=given.limits.read)
-    return task._replace(frames=frames)
+        return task._replace(stamp=stamp, content=_content_hash(task.path, given))
+    return task
 
 
 def stamp_of(path: str) -> Stamp:
