@@ -1,7 +1,11 @@
-"""Gaussian filtering a row at a time: the taps, and the two one-row passes that fused kernels are made of.
+"""Gaussian filtering a row at a time: the taps, and the one-row passes that fused kernels are made of.
 
-A pass is a sum of symmetric pairs, four pairs a sweep. Every sweep is straight-line code over contiguous
-slices, so that the compiler turns it into vector instructions, and each output is summed in one fixed order.
+A pass sums pairs of values on either side of a centre, for a whole row, four pairs a sweep, in one fixed
+order. It reads a flat buffer at given offsets: those of neighbouring rows for a vertical filter, of shifted
+copies of one padded row for a horizontal one. That keeps a sweep straight-line code, which the compiler turns
+into vector instructions, and spares the cost of slices. Offsets are unsigned, which spares the test for
+negative indices.
+
 Borders mirror the image (``c b a | a b c``): of the usual extensions this is the one under which one blur
 after another equals a single wider blur up to the border.
 """
@@ -10,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,43 +22,51 @@ from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel
 
-TRUNCATE = 3.3
-"""Half width of the taps in standard deviations, before rounding up: what is cut off is below 1e-3."""
 
-LARGEST_STRIDE = 1.45
-"""Largest distance of taps in standard deviations of the blur before: exp(-(2 pi / 1.45) ** 2 / 2) is 8e-5."""
+class Closeness(NamedTuple):
+    """How closely a cascade of blurs follows true Gaussians.
 
-SMALLEST_IN_STRIDES = 1.0
-"""Smallest standard deviation of taps in units of their distance."""
+    Attributes
+    ----------
+    truncate : float
+        Half width of the taps in standard deviations, before rounding up.
+    largest_stride : float
+        Largest distance of taps in standard deviations of the blur before. A comb of this stride repeats the
+        spectrum at 2 pi over it, and only that blur keeps the repeats down.
+    """
 
-DERIVATIVE_TRUNCATE = 4.0
-"""The same for derivatives, whose tails are heavier."""
+    truncate: float
+    largest_stride: float
 
 
-def gaussian_taps(sigma: float) -> NDArray[np.float32]:
+FIRST_TRUNCATE = 3.5
+"""Half width in standard deviations of the taps that blur a plane for the first time."""
+
+FOR_DIFFERENCES = Closeness(truncate=3.2, largest_stride=1.45)
+"""Differences of Gaussians of a cascade are within 1e-3 of their range."""
+
+FOR_DERIVATIVES = Closeness(truncate=3.55, largest_stride=0.9)
+"""Second derivatives of a cascade are, too: they answer more to what is cut off or repeated."""
+
+
+def gaussian_taps(sigma: float, truncate: float) -> NDArray[np.float64]:
     """Centre and right half of a sampled Gaussian, normalised, with exactly the variance asked for.
 
     Parameters
     ----------
     sigma : float
         Standard deviation, px.
+    truncate : float
+        Half width in standard deviations, before rounding up.
 
     Returns
     -------
-    ndarray of float32, shape (radius + 1,)
-        The radius is even, at least 4, and at least 3.3 `sigma`. The width of the sampled Gaussian is
-        adjusted so that the variance of the taps is ``sigma ** 2``: cut-off and sampling would otherwise
-        change it, and the error would add up where one blur follows another.
-
-    Raises
-    ------
-    ValueError
-        If `sigma` is not positive and finite.
+    ndarray of float64, shape (pairs + 1,)
+        The number of pairs is even, at least 4, and at least ``truncate * sigma``. The width of the sampled
+        Gaussian is adjusted so that the variance of the taps is ``sigma ** 2``: cut-off and sampling would
+        otherwise change it.
     """
-    if not (sigma > 0 and math.isfinite(sigma)):
-        raise ValueError(f"sigma must be positive and finite, got {sigma!r}")
-    radius = max(4, 2 * math.ceil(TRUNCATE * sigma / 2))
-    offsets = np.arange(radius + 1, dtype=np.float64)
+    offsets = np.arange(_pairs(sigma, truncate) + 1, dtype=np.float64)
 
     def half(width: float) -> NDArray[np.float64]:
         taps = np.exp(-0.5 * (offsets / width) ** 2)
@@ -67,24 +79,32 @@ def gaussian_taps(sigma: float) -> NDArray[np.float32]:
             narrow = middle
         else:
             wide = middle
-    return half(0.5 * (narrow + wide)).astype(np.float32)
+    return half(0.5 * (narrow + wide))
 
 
-def blur_step(before: float, sigma: float) -> tuple[NDArray[np.float32], int]:
+def _pairs(sigma: float, truncate: float) -> int:
+    if not (sigma > 0 and math.isfinite(sigma)):
+        raise ValueError(f"sigma must be positive and finite, got {sigma!r}")
+    return max(4, 2 * math.ceil(truncate * sigma / 2))
+
+
+def blur_step(before: float, sigma: float, closeness: Closeness) -> tuple[NDArray[np.float64], int]:
     """Taps and stride that blur a plane further, from standard deviation `before` to `sigma`.
 
     Parameters
     ----------
     before, sigma : float
         Standard deviations in px, ``0 <= before < sigma``; 0 is a plane that has not been blurred.
+    closeness : Closeness
 
     Returns
     -------
-    taps : ndarray of float32, shape (pairs + 1,)
-        As `gaussian_taps`.
+    taps : ndarray of float64, shape (pairs + 1,)
+        Centre and right half; the number of pairs is even and at least 4. From an unblurred plane those of
+        `gaussian_taps`, else the taps of the right sum and variance that come nearest to the wanted Gaussian
+        at the frequencies that the blur before has left, second derivatives counting most.
     stride : int
-        Distance from one tap to the next, px. Above 1 where the plane is smooth enough for gaps: what a comb
-        of this stride repeats of the spectrum lies where the earlier blur has left less than 1e-4 of it.
+        Distance from one tap to the next, px.
 
     References
     ----------
@@ -92,8 +112,15 @@ def blur_step(before: float, sigma: float) -> tuple[NDArray[np.float32], int]:
     transform", in Wavelets, Springer 1989 (the algorithme a trous).
     """
     further = math.sqrt(sigma * sigma - before * before)
-    stride = max(1, min(int(LARGEST_STRIDE * before), int(further / SMALLEST_IN_STRIDES)))
-    return gaussian_taps(further / stride), stride
+    if before == 0:
+        return gaussian_taps(further, FIRST_TRUNCATE), 1
+    stride = max(1, min(int(closeness.largest_stride * before), int(further)))
+    k = stride * np.arange(1.0, _pairs(further / stride, closeness.truncate) + 1)
+    frequency = np.linspace(0.0, np.pi, 1025)
+    weight = (0.05 + (sigma * frequency) ** 2) * np.exp(-0.5 * (before * frequency) ** 2)
+    wanted = np.exp(-0.5 * (further * frequency) ** 2) - 1
+    half = _fitted(2 * (np.cos(np.outer(frequency, k)) - 1), wanted, 2 * (k / further) ** 2, weight)
+    return np.array([1 - 2 * half.sum(), *half]), stride
 
 
 class Cascade(NamedTuple):
@@ -114,25 +141,26 @@ class Cascade(NamedTuple):
     stride: NDArray[np.int64]
 
 
-def blur_cascade(sigmas: Sequence[float]) -> Cascade:
+@cache
+def blur_cascade(sigmas: tuple[float, ...], closeness: Closeness) -> Cascade:
     """The cascade that leads through the given standard deviations, px.
 
     Parameters
     ----------
-    sigmas : sequence of float
+    sigmas : tuple of float
         Positive and ascending, but for a first one that may be 0, the plane itself.
+    closeness : Closeness
 
     Raises
     ------
     ValueError
         If they are not.
     """
-    scales = [float(sigma) for sigma in sigmas]
-    if not (scales and scales[0] >= 0 and all(a < b for a, b in itertools.pairwise(scales))):
-        raise ValueError(f"sigmas must be positive and ascending, got {scales}")
+    if not (sigmas and sigmas[0] >= 0 and all(a < b < math.inf for a, b in itertools.pairwise(sigmas))):
+        raise ValueError(f"sigmas must be positive, ascending and finite, got {sigmas}")
     steps = [
-        blur_step(before, sigma) if sigma > 0 else (np.ones(1, np.float32), 1)
-        for before, sigma in itertools.pairwise([0.0, *scales])
+        blur_step(before, sigma, closeness) if sigma > 0 else (np.ones(1), 1)
+        for before, sigma in itertools.pairwise((0.0, *sigmas))
     ]
     pairs = np.array([taps.size - 1 for taps, _ in steps])
     taps = np.zeros((len(steps), pairs.max() + 1), np.float32)
@@ -141,30 +169,30 @@ def blur_cascade(sigmas: Sequence[float]) -> Cascade:
     return Cascade(taps, pairs, np.array([stride for _, stride in steps]))
 
 
-def derivative_taps(sigma: float) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def derivative_taps(
+    sigma: float, truncate: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Right halves of a sampled Gaussian and of its first and second derivative.
 
     Parameters
     ----------
     sigma : float
         Standard deviation, px.
+    truncate : float
+        Half width in standard deviations, before rounding up.
 
     Returns
     -------
-    smooth, first, second : ndarray of float32, shape (radius + 1,)
-        For use as correlation: ``smooth`` and ``second`` are symmetric, ``first`` is antisymmetric. The
-        radius is even, at least 4, and at least 4 `sigma`. They give exactly the value, slope and curvature
-        of a parabola.
+    smooth, first, second : ndarray of float32, shape (pairs + 1,)
+        For use as correlation: `smooth` and `second` are symmetric, `first` is antisymmetric. The number of
+        pairs is even and at least 4. They give exactly the value, slope and curvature of a parabola.
 
     Raises
     ------
     ValueError
         If `sigma` is not positive and finite.
     """
-    if not (sigma > 0 and math.isfinite(sigma)):
-        raise ValueError(f"sigma must be positive and finite, got {sigma!r}")
-    radius = max(4, 2 * math.ceil(DERIVATIVE_TRUNCATE * sigma / 2))
-    k = np.arange(radius + 1, dtype=np.float64)
+    k = np.arange(_pairs(sigma, truncate) + 1, dtype=np.float64)
     bell = np.exp(-0.5 * (k / sigma) ** 2)
     both_sides = np.where(k == 0, 1.0, 2.0)
     first = k * bell
@@ -179,22 +207,45 @@ def derivative_taps(sigma: float) -> tuple[NDArray[np.float32], NDArray[np.float
     )
 
 
-@kernel
-def _centre_and_four(out, c, a1, b1, a2, b2, a3, b3, a4, b4, w0, w1, w2, w3, w4):  # type: ignore[no-untyped-def]
-    for x in range(out.size):
-        out[x] = (
-            w0 * c[x]
-            + w1 * (a1[x] + b1[x])
-            + w2 * (a2[x] + b2[x])
-            + w3 * (a3[x] + b3[x])
-            + w4 * (a4[x] + b4[x])
-        )
+def derivative_stencils(sigma: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Short filters for the first and second derivative of a plane that is already blurred by `sigma`.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the Gaussian the plane was blurred with, px, at least 2.
+
+    Returns
+    -------
+    first, second : ndarray of float32, shape (5,)
+        Centre and right half, as correlation: `second` symmetric, `first` antisymmetric. Least squares over
+        the frequencies that the blur has left, exact for a parabola: of a blurred impulse the derivatives are
+        within 3e-4 of their peak.
+    """
+    frequency = np.linspace(0.0, np.pi, 1025)[1:]
+    left = np.exp(-0.5 * (sigma * frequency) ** 2)
+    k = np.arange(1.0, 5.0)
+    waves = np.outer(frequency, k)
+    first = _fitted(2 * np.sin(waves), frequency, 2 * k, left)
+    second = _fitted(2 * (np.cos(waves) - 1), -(frequency**2), k**2, left)
+    return (
+        np.array([0.0, *first], np.float32),
+        np.array([-2.0 * second.sum(), *second], np.float32),
+    )
 
 
-@kernel
-def _add_two(out, a1, b1, a2, b2, w1, w2):  # type: ignore[no-untyped-def]
-    for x in range(out.size):
-        out[x] += w1 * (a1[x] + b1[x]) + w2 * (a2[x] + b2[x])
+def _fitted(
+    columns: NDArray[np.float64],
+    wanted: NDArray[np.float64],
+    moments: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Coefficients with ``moments @ c == 1`` for which ``columns @ c`` is nearest to `wanted`."""
+    others = moments[1:] / moments[0]
+    free = columns[:, 1:] - np.outer(columns[:, 0], others)
+    rest = wanted - columns[:, 0] / moments[0]
+    solution = np.linalg.lstsq(free * weight[:, None], rest * weight, rcond=None)[0]
+    return np.array([1.0 / moments[0] - others @ solution, *solution])
 
 
 @kernel
@@ -207,284 +258,250 @@ def mirrored(position, size):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def ring_row(rows, row, height):  # type: ignore[no-untyped-def]
-    """Row `row` of a plane of `height` rows, mirrored beyond the border, out of a ring of its latest rows."""
-    return rows[mirrored(row, height) % rows.shape[0]]
-
-
-@kernel
-def filter_across_rows(out, rows, row, height, taps, stride):  # type: ignore[no-untyped-def]
-    """One output row of a vertical symmetric filter.
+def offsets_across(offsets, pairs, stride, start, held, row, height, width):  # type: ignore[no-untyped-def]
+    """Where the rows that a vertical filter looks at begin in a flat buffer.
 
     Parameters
     ----------
-    out : ndarray of float32, shape (w,)
-        Overwritten.
-    rows : ndarray of float32, shape (n, w)
-        The plane itself (``n == height``), or a ring in which plane row i lies at ``i % n`` and which holds
-        at least rows ``row - radius .. row + radius`` as far as they exist; the radius is that of the taps
-        times `stride`.
-    row, height : int
-        Output row, and the number of rows of the plane; rows beyond the border mirror it.
-    taps : ndarray of float32, shape (pairs + 1,)
-        Centre and one side; the number of pairs is even and at least 4.
-    stride : int
-        Distance from one tap to the next, px.
+    offsets : ndarray of uint64, shape (at least 2 * pairs + 1,)
+        Overwritten: the centre, then ``-1, +1, -2, +2 ...`` times the stride.
+    pairs, stride : int
+        Taps on each side, and the distance from one to the next in rows.
+    start, held : int
+        The buffer holds plane row i at ``start + (i % held) * width``: the whole plane where `held` is the
+        height, else a ring of its latest rows, at least ``2 * pairs * stride + 1`` of them as far as they
+        exist.
+    row, height, width : int
+        Output row, and the plane's shape; rows beyond the border mirror it.
     """
-    s = stride
-    _centre_and_four(
-        out,
-        ring_row(rows, row, height),
-        ring_row(rows, row - s, height),
-        ring_row(rows, row + s, height),
-        ring_row(rows, row - 2 * s, height),
-        ring_row(rows, row + 2 * s, height),
-        ring_row(rows, row - 3 * s, height),
-        ring_row(rows, row + 3 * s, height),
-        ring_row(rows, row - 4 * s, height),
-        ring_row(rows, row + 4 * s, height),
-        taps[0],
-        taps[1],
-        taps[2],
-        taps[3],
-        taps[4],
-    )
-    for j in range(5, taps.size, 2):
-        _add_two(
-            out,
-            ring_row(rows, row - j * s, height),
-            ring_row(rows, row + j * s, height),
-            ring_row(rows, row - (j + 1) * s, height),
-            ring_row(rows, row + (j + 1) * s, height),
-            taps[j],
-            taps[j + 1],
-        )
+    offsets[0] = start + (row % held) * width
+    for j in range(1, pairs + 1):
+        offsets[2 * j - 1] = start + (mirrored(row - j * stride, height) % held) * width
+        offsets[2 * j] = start + (mirrored(row + j * stride, height) % held) * width
 
 
 @kernel
-def mirror_ends(padded, radius, width):  # type: ignore[no-untyped-def]
-    """Fill `radius` values on both sides of ``padded[radius:radius + width]`` with its mirror image."""
-    for j in range(1, radius + 1):
-        padded[radius - j] = padded[radius + mirrored(-j, width)]
-        padded[radius + width - 1 + j] = padded[radius + mirrored(width - 1 + j, width)]
+def offsets_along(offsets, pairs, stride, start):  # type: ignore[no-untyped-def]
+    """The same for a horizontal filter of one row whose first value lies at `start`, with padding on both sides."""
+    offsets[0] = start
+    for j in range(1, pairs + 1):
+        offsets[2 * j - 1] = start - j * stride
+        offsets[2 * j] = start + j * stride
 
 
 @kernel
-def filter_along_row(out, padded, taps, stride):  # type: ignore[no-untyped-def]
-    """A horizontal symmetric filter of one row.
+def mirror_ends(buffer, start, width, radius):  # type: ignore[no-untyped-def]
+    """Fill `radius` values on both sides of ``buffer[start:start + width]`` with its mirror image."""
+    last = start + width - 1
+    if radius <= width:
+        for j in range(radius):
+            buffer[start - 1 - j] = buffer[start + j]
+            buffer[last + 1 + j] = buffer[last - j]
+    else:
+        for j in range(1, radius + 1):
+            buffer[start - j] = buffer[start + mirrored(-j, width)]
+            buffer[last + j] = buffer[start + mirrored(width - 1 + j, width)]
+
+
+@kernel
+def symmetric(out, at, source, offsets, taps, width):  # type: ignore[no-untyped-def]
+    """A symmetric filter of one row.
 
     Parameters
     ----------
-    out : ndarray of float32, shape (w,)
-        Overwritten.
-    padded : ndarray of float32, shape (w + 2 * radius,)
-        The row with `radius` further values on both sides, where the radius is that of the taps times
-        `stride`.
+    out : ndarray of float32, 1-D
+        ``out[at:at + width]`` is overwritten.
+    at : int
+    source : ndarray of float32, 1-D
+        Another buffer.
+    offsets : ndarray of uint64, shape (at least 2 * pairs + 1,)
+        From `offsets_across` or `offsets_along`.
     taps : ndarray of float32, shape (pairs + 1,)
         Centre and one side; the number of pairs is even and at least 4.
-    stride : int
-        Distance from one tap to the next, px.
+    width : int
     """
-    s = stride
-    r = (taps.size - 1) * s
-    w = out.size
-    _centre_and_four(
-        out,
-        padded[r : r + w],
-        padded[r - s : r - s + w],
-        padded[r + s : r + s + w],
-        padded[r - 2 * s : r - 2 * s + w],
-        padded[r + 2 * s : r + 2 * s + w],
-        padded[r - 3 * s : r - 3 * s + w],
-        padded[r + 3 * s : r + 3 * s + w],
-        padded[r - 4 * s : r - 4 * s + w],
-        padded[r + 4 * s : r + 4 * s + w],
-        taps[0],
-        taps[1],
-        taps[2],
-        taps[3],
-        taps[4],
-    )
-    for j in range(5, taps.size, 2):
-        _add_two(
-            out,
-            padded[r - j * s : r - j * s + w],
-            padded[r + j * s : r + j * s + w],
-            padded[r - (j + 1) * s : r - (j + 1) * s + w],
-            padded[r + (j + 1) * s : r + (j + 1) * s + w],
-            taps[j],
-            taps[j + 1],
+    to = np.uint64(at)
+    c, a1, b1, a2, b2 = offsets[0], offsets[1], offsets[2], offsets[3], offsets[4]
+    a3, b3, a4, b4 = offsets[5], offsets[6], offsets[7], offsets[8]
+    w0, w1, w2, w3, w4 = taps[0], taps[1], taps[2], taps[3], taps[4]
+    for i in range(width):
+        x = np.uint64(i)
+        out[to + x] = (
+            w0 * source[c + x]
+            + w1 * (source[a1 + x] + source[b1 + x])
+            + w2 * (source[a2 + x] + source[b2 + x])
+            + w3 * (source[a3 + x] + source[b3 + x])
+            + w4 * (source[a4 + x] + source[b4 + x])
         )
+    j = 5
+    while j + 3 < taps.size:
+        a1, b1, a2, b2 = offsets[2 * j - 1], offsets[2 * j], offsets[2 * j + 1], offsets[2 * j + 2]
+        a3, b3, a4, b4 = offsets[2 * j + 3], offsets[2 * j + 4], offsets[2 * j + 5], offsets[2 * j + 6]
+        w1, w2, w3, w4 = taps[j], taps[j + 1], taps[j + 2], taps[j + 3]
+        for i in range(width):
+            x = np.uint64(i)
+            out[to + x] += (
+                w1 * (source[a1 + x] + source[b1 + x])
+                + w2 * (source[a2 + x] + source[b2 + x])
+                + w3 * (source[a3 + x] + source[b3 + x])
+                + w4 * (source[a4 + x] + source[b4 + x])
+            )
+        j += 4
+    if j < taps.size:
+        a1, b1, a2, b2 = offsets[2 * j - 1], offsets[2 * j], offsets[2 * j + 1], offsets[2 * j + 2]
+        w1, w2 = taps[j], taps[j + 1]
+        for i in range(width):
+            x = np.uint64(i)
+            out[to + x] += w1 * (source[a1 + x] + source[b1 + x]) + w2 * (source[a2 + x] + source[b2 + x])
 
 
 @kernel
-def cascade_layout(pairs, stride, looked_at):  # type: ignore[no-untyped-def]
-    """When the rows of a cascade are made, and how many of each scale are held.
+def antisymmetric(out, at, source, offsets, taps, width):  # type: ignore[no-untyped-def]
+    """An antisymmetric filter of one row; arguments as in `symmetric`, the centre does not count."""
+    to = np.uint64(at)
+    a1, b1, a2, b2 = offsets[1], offsets[2], offsets[3], offsets[4]
+    a3, b3, a4, b4 = offsets[5], offsets[6], offsets[7], offsets[8]
+    w1, w2, w3, w4 = taps[1], taps[2], taps[3], taps[4]
+    for i in range(width):
+        x = np.uint64(i)
+        out[to + x] = (
+            w1 * (source[b1 + x] - source[a1 + x])
+            + w2 * (source[b2 + x] - source[a2 + x])
+            + w3 * (source[b3 + x] - source[a3 + x])
+            + w4 * (source[b4 + x] - source[a4 + x])
+        )
+    for j in range(5, taps.size, 2):
+        a1, b1, a2, b2 = offsets[2 * j - 1], offsets[2 * j], offsets[2 * j + 1], offsets[2 * j + 2]
+        w1, w2 = taps[j], taps[j + 1]
+        for i in range(width):
+            x = np.uint64(i)
+            out[to + x] += w1 * (source[b1 + x] - source[a1 + x]) + w2 * (source[b2 + x] - source[a2 + x])
+
+
+@kernel
+def value_slope_curvature(  # type: ignore[no-untyped-def]
+    out, at, pitch, source, offsets, smooth, first, second, width
+):
+    """A Gaussian and its two derivatives of one row from one look at the source.
+
+    Written to ``out[at:at + width]`` and `pitch` and twice `pitch` values later; taps as `derivative_taps`
+    gives them, the other arguments as in `symmetric`.
+    """
+    to_0, to_1, to_2 = np.uint64(at), np.uint64(at + pitch), np.uint64(at + 2 * pitch)
+    c, a1, b1, a2, b2 = offsets[0], offsets[1], offsets[2], offsets[3], offsets[4]
+    a3, b3, a4, b4 = offsets[5], offsets[6], offsets[7], offsets[8]
+    s0, s1, s2, s3, s4 = smooth[0], smooth[1], smooth[2], smooth[3], smooth[4]
+    f1, f2, f3, f4 = first[1], first[2], first[3], first[4]
+    t0, t1, t2, t3, t4 = second[0], second[1], second[2], second[3], second[4]
+    for i in range(width):
+        x = np.uint64(i)
+        l1, r1, l2, r2 = source[a1 + x], source[b1 + x], source[a2 + x], source[b2 + x]
+        l3, r3, l4, r4 = source[a3 + x], source[b3 + x], source[a4 + x], source[b4 + x]
+        p1, p2, p3, p4 = l1 + r1, l2 + r2, l3 + r3, l4 + r4
+        out[to_0 + x] = s0 * source[c + x] + s1 * p1 + s2 * p2 + s3 * p3 + s4 * p4
+        out[to_1 + x] = f1 * (r1 - l1) + f2 * (r2 - l2) + f3 * (r3 - l3) + f4 * (r4 - l4)
+        out[to_2 + x] = t0 * source[c + x] + t1 * p1 + t2 * p2 + t3 * p3 + t4 * p4
+    for j in range(5, smooth.size, 2):
+        a1, b1, a2, b2 = offsets[2 * j - 1], offsets[2 * j], offsets[2 * j + 1], offsets[2 * j + 2]
+        s1, s2, f1, f2, t1, t2 = smooth[j], smooth[j + 1], first[j], first[j + 1], second[j], second[j + 1]
+        for i in range(width):
+            x = np.uint64(i)
+            l1, r1, l2, r2 = source[a1 + x], source[b1 + x], source[a2 + x], source[b2 + x]
+            p1, p2 = l1 + r1, l2 + r2
+            out[to_0 + x] += s1 * p1 + s2 * p2
+            out[to_1 + x] += f1 * (r1 - l1) + f2 * (r2 - l2)
+            out[to_2 + x] += t1 * p1 + t2 * p2
+
+
+@kernel
+def slope_curvature(out, at, pitch, source, offsets, first, second, width):  # type: ignore[no-untyped-def]
+    """The two derivatives of one row of a smooth plane from one look at the source.
+
+    Written to ``out[at:at + width]`` and `pitch` values later; taps as `derivative_stencils` gives them, the
+    other arguments as in `symmetric`.
+    """
+    to_1, to_2 = np.uint64(at), np.uint64(at + pitch)
+    c, a1, b1, a2, b2 = offsets[0], offsets[1], offsets[2], offsets[3], offsets[4]
+    a3, b3, a4, b4 = offsets[5], offsets[6], offsets[7], offsets[8]
+    f1, f2, f3, f4 = first[1], first[2], first[3], first[4]
+    t0, t1, t2, t3, t4 = second[0], second[1], second[2], second[3], second[4]
+    for i in range(width):
+        x = np.uint64(i)
+        l1, r1, l2, r2 = source[a1 + x], source[b1 + x], source[a2 + x], source[b2 + x]
+        l3, r3, l4, r4 = source[a3 + x], source[b3 + x], source[a4 + x], source[b4 + x]
+        out[to_1 + x] = f1 * (r1 - l1) + f2 * (r2 - l2) + f3 * (r3 - l3) + f4 * (r4 - l4)
+        out[to_2 + x] = t0 * source[c + x] + t1 * (l1 + r1) + t2 * (l2 + r2) + t3 * (l3 + r3) + t4 * (l4 + r4)
+
+
+@kernel
+def cascade_layout(pairs, stride, looked_at, width):  # type: ignore[no-untyped-def]
+    """When the rows of a cascade are made, how many of each scale are held, and where.
 
     Parameters
     ----------
     pairs, stride : ndarray of int64, shape (scales,)
         As in `Cascade`.
     looked_at : ndarray of int64, shape (scales,)
-        Rows above and below its own that a consumer of the scale looks at.
+        Rows above and below the finished row that are looked at in each scale when a row is finished.
+    width : int
 
     Returns
     -------
     lag : ndarray of int64, shape (scales,)
         A scale's row is made as soon as the rows below it that its blur needs are there: `lag` rows after the
         first scale's.
+    finish : int
+        Rows from a row of the first scale to the row that is finished in the same step.
     held : ndarray of int64, shape (scales,)
         Rows to hold in the ring of each scale.
+    start : ndarray of int64, shape (scales + 1,)
+        Where each ring begins in one flat buffer, and its size.
     """
     lag = np.zeros(pairs.size, np.int64)
-    held = 2 * looked_at + 1
     for i in range(1, pairs.size):
-        radius = pairs[i] * stride[i]
-        lag[i] = lag[i - 1] + radius
-        held[i - 1] = max(held[i - 1], 2 * radius + 1)
-    return lag, held
+        lag[i] = lag[i - 1] + pairs[i] * stride[i]
+    finish = (lag + looked_at).max()
+    held = finish - lag + looked_at + 1
+    for i in range(1, pairs.size):
+        held[i - 1] = max(held[i - 1], 2 * pairs[i] * stride[i] + 1)
+    start = np.zeros(pairs.size + 1, np.int64)
+    start[1:] = np.cumsum(held * width)
+    return lag, finish, held, start
 
 
 @kernel
-def blur_row(rings, held, scale, plane, row, taps, stride, padded):  # type: ignore[no-untyped-def]
+def blur_row(rings, start, held, scale, plane, row, taps, stride, padded, offsets):  # type: ignore[no-untyped-def]
     """Make one row of one scale of a cascade, from the ring of the scale before or from the plane.
 
     Parameters
     ----------
-    rings : ndarray of float32, shape (scales, at least held.max(), w)
-        Plane row i of scale k lies at ``[k, i % held[k]]``.
-    held : ndarray of int64, shape (scales,)
+    rings : ndarray of float32, shape (start[-1],)
+        Plane row i of scale k lies at ``start[k] + (i % held[k]) * w``.
+    start, held : ndarray of int64
+        From `cascade_layout`.
     scale, row : int
         What to make.
     plane : ndarray of float32, shape (h, w)
     taps : ndarray of float32, shape (pairs + 1,)
     stride : int
-    padded : ndarray of float32, shape (at least w + 2 * radius,)
+    padded : ndarray of float32, shape (at least w + 2 * pairs * stride,)
+        Scratch.
+    offsets : ndarray of uint64, shape (at least 2 * pairs + 1,)
         Scratch.
     """
     height, width = plane.shape
-    radius = (taps.size - 1) * stride
-    blurred = rings[scale, row % held[scale]]
-    if radius == 0:
-        blurred[:] = plane[row]
+    pairs = taps.size - 1
+    radius = pairs * stride
+    at = start[scale] + (row % held[scale]) * width
+    if pairs == 0:
+        rings[at : at + width] = plane[row]
         return
-    across = padded[radius : radius + width]
     if scale == 0:
-        filter_across_rows(across, plane, row, height, taps, stride)
+        offsets_across(offsets, pairs, stride, 0, height, row, height, width)
+        symmetric(padded, radius, plane.reshape(plane.size), offsets, taps, width)
     else:
-        filter_across_rows(across, rings[scale - 1, : held[scale - 1]], row, height, taps, stride)
-    mirror_ends(padded, radius, width)
-    filter_along_row(blurred, padded[: width + 2 * radius], taps, stride)
-
-
-@kernel
-def _three_centre_and_four(  # type: ignore[no-untyped-def]
-    v0, v1, v2, c, a1, b1, a2, b2, a3, b3, a4, b4, smooth, first, second
-):
-    s0, s1, s2, s3, s4 = smooth[0], smooth[1], smooth[2], smooth[3], smooth[4]
-    f1, f2, f3, f4 = first[1], first[2], first[3], first[4]
-    t0, t1, t2, t3, t4 = second[0], second[1], second[2], second[3], second[4]
-    for x in range(v0.size):
-        p1, p2, p3, p4 = a1[x] + b1[x], a2[x] + b2[x], a3[x] + b3[x], a4[x] + b4[x]
-        v0[x] = s0 * c[x] + s1 * p1 + s2 * p2 + s3 * p3 + s4 * p4
-        v1[x] = f1 * (b1[x] - a1[x]) + f2 * (b2[x] - a2[x]) + f3 * (b3[x] - a3[x]) + f4 * (b4[x] - a4[x])
-        v2[x] = t0 * c[x] + t1 * p1 + t2 * p2 + t3 * p3 + t4 * p4
-
-
-@kernel
-def _three_add_two(  # type: ignore[no-untyped-def]
-    v0, v1, v2, a1, b1, a2, b2, s1, s2, f1, f2, t1, t2
-):
-    for x in range(v0.size):
-        p1, p2 = a1[x] + b1[x], a2[x] + b2[x]
-        v0[x] += s1 * p1 + s2 * p2
-        v1[x] += f1 * (b1[x] - a1[x]) + f2 * (b2[x] - a2[x])
-        v2[x] += t1 * p1 + t2 * p2
-
-
-@kernel
-def differentiate_across_rows(  # type: ignore[no-untyped-def]
-    v0, v1, v2, rows, row, height, smooth, first, second
-):
-    """One row of a vertical Gaussian (`v0`) and its first (`v1`) and second (`v2`) derivative, from one look.
-
-    `v0`, `v1`, `v2` float32 (w,), overwritten; `rows`, `row`, `height` as in `filter_across_rows`; taps as
-    `derivative_taps` gives them.
-    """
-    _three_centre_and_four(
-        v0,
-        v1,
-        v2,
-        ring_row(rows, row, height),
-        ring_row(rows, row - 1, height),
-        ring_row(rows, row + 1, height),
-        ring_row(rows, row - 2, height),
-        ring_row(rows, row + 2, height),
-        ring_row(rows, row - 3, height),
-        ring_row(rows, row + 3, height),
-        ring_row(rows, row - 4, height),
-        ring_row(rows, row + 4, height),
-        smooth,
-        first,
-        second,
-    )
-    for j in range(5, smooth.size, 2):
-        _three_add_two(
-            v0,
-            v1,
-            v2,
-            ring_row(rows, row - j, height),
-            ring_row(rows, row + j, height),
-            ring_row(rows, row - j - 1, height),
-            ring_row(rows, row + j + 1, height),
-            smooth[j],
-            smooth[j + 1],
-            first[j],
-            first[j + 1],
-            second[j],
-            second[j + 1],
-        )
-
-
-@kernel
-def _difference_of_four(out, a1, b1, a2, b2, a3, b3, a4, b4, w1, w2, w3, w4):  # type: ignore[no-untyped-def]
-    for x in range(out.size):
-        out[x] = w1 * (b1[x] - a1[x]) + w2 * (b2[x] - a2[x]) + w3 * (b3[x] - a3[x]) + w4 * (b4[x] - a4[x])
-
-
-@kernel
-def _add_difference_of_two(out, a1, b1, a2, b2, w1, w2):  # type: ignore[no-untyped-def]
-    for x in range(out.size):
-        out[x] += w1 * (b1[x] - a1[x]) + w2 * (b2[x] - a2[x])
-
-
-@kernel
-def differentiate_along_row(out, padded, first):  # type: ignore[no-untyped-def]
-    """A horizontal antisymmetric filter of one row; arguments as in `filter_along_row`."""
-    r = first.size - 1
-    w = out.size
-    _difference_of_four(
-        out,
-        padded[r - 1 : r - 1 + w],
-        padded[r + 1 : r + 1 + w],
-        padded[r - 2 : r - 2 + w],
-        padded[r + 2 : r + 2 + w],
-        padded[r - 3 : r - 3 + w],
-        padded[r + 3 : r + 3 + w],
-        padded[r - 4 : r - 4 + w],
-        padded[r + 4 : r + 4 + w],
-        first[1],
-        first[2],
-        first[3],
-        first[4],
-    )
-    for j in range(5, first.size, 2):
-        _add_difference_of_two(
-            out,
-            padded[r - j : r - j + w],
-            padded[r + j : r + j + w],
-            padded[r - j - 1 : r - j - 1 + w],
-            padded[r + j + 1 : r + j + 1 + w],
-            first[j],
-            first[j + 1],
-        )
+        offsets_across(offsets, pairs, stride, start[scale - 1], held[scale - 1], row, height, width)
+        symmetric(padded, radius, rings, offsets, taps, width)
+    mirror_ends(padded, radius, width, radius)
+    offsets_along(offsets, pairs, stride, radius)
+    symmetric(rings, at, padded, offsets, taps, width)

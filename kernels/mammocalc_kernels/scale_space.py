@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
-from mammocalc_kernels.gaussian_rows import Cascade, blur_cascade, blur_row, cascade_layout
+from mammocalc_kernels.gaussian_rows import FOR_DIFFERENCES, Cascade, blur_cascade, blur_row, cascade_layout
 
 
 def blob_response(
@@ -21,7 +21,7 @@ def blob_response(
 ) -> NDArray[np.float32]:
     """Largest weighted difference of Gaussians over the scales, ``max_i weights[i] * (G(s_i) - G(s_i+1))``.
 
-    Bright blobs are positive. G is a Gaussian with fixed taps of at least 3.3 standard deviations and
+    Bright blobs are positive. G is a Gaussian with fixed taps of at least 3.2 standard deviations and
     mirrored border (``c b a | a b c``). Each Gaussian is the previous one blurred further; where the first
     scale and every further blur ``sqrt(s_i+1 ** 2 - s_i ** 2)`` are at least 1 px, the result is within 1e-3
     of the response's range of what direct Gaussians give (2e-2 down to 0.7 px). The plane is read once and
@@ -112,9 +112,9 @@ def _check_plane(plane: NDArray[np.float32], name: str) -> None:
 
 
 def _cascade(sigmas: Sequence[float]) -> Cascade:
-    if len(sigmas) < 2:
-        raise ValueError("at least two sigmas are needed")
-    return blur_cascade(sigmas)
+    if len(sigmas) < 2 or not sigmas[0] > 0:
+        raise ValueError(f"at least two positive sigmas are needed, got {sigmas}")
+    return blur_cascade(tuple(map(float, sigmas)), FOR_DIFFERENCES)
 
 
 def _scale_weights(weights: ArrayLike, count: int) -> NDArray[np.float32]:
@@ -133,36 +133,41 @@ def _response_rows(plane, taps, pairs, stride, weights, out, first, end):  # typ
     """
     height, width = plane.shape
     scales = pairs.size
-    lag, held = cascade_layout(pairs, stride, np.zeros(scales, np.int64))
-    reach = lag[scales - 1]
-    rings = np.empty((scales, held.max(), width), np.float32)
+    lag, finish, held, start = cascade_layout(pairs, stride, np.zeros(scales, np.int64), width)
+    rings = np.empty(start[scales], np.float32)
     padded = np.empty(width + 2 * (pairs * stride).max(), np.float32)
+    offsets = np.empty(2 * pairs.max() + 1, np.uint64)
 
-    for step in range(max(0, first - reach), end + reach):
+    for step in range(max(0, first - finish), end + finish):
         for i in range(scales):
             row = step - lag[i]
-            margin = reach - lag[i]
-            if row < max(0, first - margin) or row >= min(height, end + margin):
-                continue
-            blur_row(rings, held, i, plane, row, taps[i, : pairs[i] + 1], stride[i], padded)
-            if i == 0 or row < first or row >= end:
-                continue
-            fine = rings[i - 1, row % held[i - 1]]
-            coarse = rings[i, row % held[i]]
+            margin = finish - lag[i]
+            if row >= max(0, first - margin) and row < min(height, end + margin):
+                blur_row(
+                    rings, start, held, i, plane, row, taps[i, : pairs[i] + 1], stride[i], padded, offsets
+                )
+        row = step - finish
+        if row < first:
+            continue
+        for i in range(1, scales):
+            fine = start[i - 1] + (row % held[i - 1]) * width
+            coarse = start[i] + (row % held[i]) * width
             if out.shape[0] > 1 or i == 1:
-                _difference(out[i - 1, row], fine, coarse, weights[i - 1])
+                _difference(out[i - 1, row], rings, fine, coarse, weights[i - 1])
             else:
-                _larger_difference(out[0, row], fine, coarse, weights[i - 1])
+                _larger_difference(out[0, row], rings, fine, coarse, weights[i - 1])
 
 
 @kernel
-def _difference(out, fine, coarse, weight):  # type: ignore[no-untyped-def]
-    for x in range(out.size):
-        out[x] = weight * (fine[x] - coarse[x])
+def _difference(out, rings, fine, coarse, weight):  # type: ignore[no-untyped-def]
+    for i in range(out.size):
+        x = np.uint64(i)
+        out[x] = weight * (rings[np.uint64(fine) + x] - rings[np.uint64(coarse) + x])
 
 
 @kernel
-def _larger_difference(out, fine, coarse, weight):  # type: ignore[no-untyped-def]
-    for x in range(out.size):
-        value = weight * (fine[x] - coarse[x])
+def _larger_difference(out, rings, fine, coarse, weight):  # type: ignore[no-untyped-def]
+    for i in range(out.size):
+        x = np.uint64(i)
+        value = weight * (rings[np.uint64(fine) + x] - rings[np.uint64(coarse) + x])
         out[x] = value if value > out[x] else out[x]

@@ -1,0 +1,533 @@
+"""Ridges and blobs from the scale-normalised Hessian, several scales in one pass, or at single points.
+
+The Hessian at scale s is that of the plane blurred by a Gaussian of standard deviation s, times s ** 2. Its
+two eigenvalues are written here by their algebraic order; across a bright ridge the lower one is strongly
+negative and the upper one near zero, on a bright blob both are negative.
+
+A scale is not filtered from scratch: its blur is made from that of the scale before it, and the derivative
+filters are short whatever the scale.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc_kernels.compile import kernel, run_bands
+from mammocalc_kernels.gaussian_rows import (
+    FOR_DERIVATIVES,
+    antisymmetric,
+    blur_cascade,
+    blur_row,
+    cascade_layout,
+    derivative_stencils,
+    derivative_taps,
+    mirror_ends,
+    mirrored,
+    offsets_across,
+    offsets_along,
+    slope_curvature,
+    symmetric,
+    value_slope_curvature,
+)
+
+# Scales below the first are filtered straight from the plane; between the two all but the last 1 px of the
+# blur comes from the cascade; from the second on all of it, and the derivatives are short stencils.
+_SMALLEST_BLURRED = 1.5
+_SMALLEST_WHOLLY_BLURRED = 2.0
+
+
+class HessianMeasures(NamedTuple):
+    """What `hessian_measures` gives.
+
+    Attributes
+    ----------
+    ridge : ndarray of float32, shape (h, w)
+        Bright ridge strength, 0 to 1.
+    blob : ndarray of float32, shape (h, w)
+        Bright blob strength, 0 or positive, in squared units of the plane.
+    """
+
+    ridge: NDArray[np.float32]
+    blob: NDArray[np.float32]
+
+
+class Ridges(NamedTuple):
+    """What `ridge` gives.
+
+    Attributes
+    ----------
+    strength : ndarray of float32, shape (h, w)
+        Bright ridge strength, 0 to 1.
+    orientation : ndarray of float32, shape (h, w)
+        Direction along the ridge at the scale of greatest strength: the angle from the downward row axis
+        towards growing columns, radians, in [-pi/2, pi/2]; 0 where the strength is 0. Within 1e-4.
+    """
+
+    strength: NDArray[np.float32]
+    orientation: NDArray[np.float32]
+
+
+class PointHessian(NamedTuple):
+    """What `hessian_at` gives.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray of float64, shape (n, 2)
+        Of the scale-normalised Hessian, the lower first, in units of the plane.
+    orientation : ndarray of float64, shape (n,)
+        Direction of the upper eigenvalue, that is along a bright ridge: the angle from the downward row axis
+        towards growing columns, radians, in (-pi/2, pi/2].
+    """
+
+    eigenvalues: NDArray[np.float64]
+    orientation: NDArray[np.float64]
+
+
+def hessian_measures(
+    plane: NDArray[np.float32],
+    sigmas: Sequence[float],
+    structure: float,
+    out: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    threads: int = 1,
+) -> HessianMeasures:
+    """Strength of bright ridges and of bright blobs, each the largest over the scales.
+
+    With eigenvalues ``upper >= lower`` of the scale-normalised Hessian the ridge strength is Frangi's ::
+
+        exp(-(upper / lower) ** 2 / (2 * 0.5 ** 2)) * (1 - exp(-(upper ** 2 + lower ** 2) / (2 * structure **
+        2)))
+
+    where ``upper + lower < 0``, else 0; the blob strength is the determinant ``upper * lower`` where both are
+    negative, else 0. (Of the usual blob measures the trace is what differences of Gaussians approximate; the
+    determinant answers less to edges and lines.)
+
+    Parameters
+    ----------
+    plane : ndarray of float32, shape (h, w)
+        C-contiguous. Where a NaN or infinity is within reach both measures are 0 or undefined.
+    sigmas : sequence of float
+        Scales in px, ascending, at least 1.
+    structure : float
+        Frangi's c, the Hessian norm at which a ridge counts, in units of the plane.
+    out : tuple of two ndarray of float32, shape (h, w), optional
+        Buffers for ridge and blob.
+    threads : int
+        Row bands worked on at once; the result does not depend on it.
+
+    Returns
+    -------
+    HessianMeasures
+        Within 1e-3 of each measure's range of what Gaussian derivatives in float64 give; but the ridge
+        strength jumps by up to 0.14 where the trace changes sign, and a trace within 1e-3 of zero may fall on
+        either side.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a plane is not 2-D C-contiguous float32, the scales are not ascending, or `structure` is not
+        positive.
+
+    References
+    ----------
+    A. F. Frangi et al., "Multiscale vessel enhancement filtering", MICCAI 1998, LNCS 1496, 130-137.
+    T. Lindeberg, "Feature detection with automatic scale selection", Int. J. Computer Vision 30 (1998)
+    79-116.
+    """
+    _check(plane, "plane", plane)
+    plan = _plan(sigmas)
+    _check_structure(structure)
+    ridge_out, blob_out = (np.empty_like(plane), np.empty_like(plane)) if out is None else out
+    _check_out((ridge_out, blob_out), plane)
+    _run(plane, plan, structure, ridge_out, blob_out, np.empty((0, 0), np.float32), threads)
+    return HessianMeasures(ridge_out, blob_out)
+
+
+def ridge(plane: NDArray[np.float32], sigmas: Sequence[float], structure: float, threads: int = 1) -> Ridges:
+    """Strength of bright ridges as in `hessian_measures`, and their direction.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, shape (h, w)
+        C-contiguous.
+    sigmas : sequence of float
+        Scales in px, ascending, at least 1.
+    structure : float
+        Frangi's c, the Hessian norm at which a ridge counts, in units of the plane.
+    threads : int
+
+    Returns
+    -------
+    Ridges
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `hessian_measures`.
+
+    References
+    ----------
+    As `hessian_measures`.
+    """
+    _check(plane, "plane", plane)
+    plan = _plan(sigmas)
+    _check_structure(structure)
+    strength, orientation = np.empty_like(plane), np.empty_like(plane)
+    _run(plane, plan, structure, strength, np.empty((0, 0), np.float32), orientation, threads)
+    return Ridges(strength, orientation)
+
+
+def hessian_at(
+    plane: NDArray[np.float32], rows: NDArray[np.int64], cols: NDArray[np.int64], sigma: float
+) -> PointHessian:
+    """Eigenvalues and direction of the scale-normalised Hessian at single pixels.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, shape (h, w)
+        C-contiguous. Mirrored beyond its border (``c b a | a b c``).
+    rows, cols : ndarray of int, shape (n,)
+        Pixels of the plane.
+    sigma : float
+        Scale, px.
+
+    Returns
+    -------
+    PointHessian
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `plane` is not 2-D C-contiguous float32, a point lies outside it, or `sigma` is not positive.
+    """
+    _check(plane, "plane", plane)
+    rows, cols = np.asarray(rows, np.int64), np.asarray(cols, np.int64)
+    if rows.ndim != 1 or rows.shape != cols.shape:
+        raise ValueError(f"rows and cols must be 1-D and of one length, got {rows.shape} and {cols.shape}")
+    if rows.size and not (
+        0 <= rows.min() <= rows.max() < plane.shape[0] and 0 <= cols.min() <= cols.max() < plane.shape[1]
+    ):
+        raise ValueError(f"points lie outside a plane of shape {plane.shape}")
+    eigenvalues = np.empty((rows.size, 2), np.float64)
+    orientation = np.empty(rows.size, np.float64)
+    smooth, first, second = derivative_taps(sigma, 4.5)
+    _points(plane, rows, cols, sigma * sigma, smooth, first, second, eigenvalues, orientation)
+    return PointHessian(eigenvalues, orientation)
+
+
+def _check(array: NDArray[np.float32], name: str, plane: NDArray[np.float32]) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+        raise TypeError(
+            f"{name} must be a float32 array, got {getattr(array, 'dtype', type(array).__name__)}"
+        )
+    if array.ndim != 2 or not array.flags.c_contiguous or array.shape != plane.shape:
+        raise ValueError(f"{name} must be 2-D and C-contiguous, of the plane's shape, got {array.shape}")
+
+
+def _check_out(out: Sequence[NDArray[np.float32]], plane: NDArray[np.float32]) -> None:
+    for i, array in enumerate(out):
+        _check(array, f"out[{i}]", plane)
+    if any(np.may_share_memory(a, b) for a, b in itertools.combinations([plane, *out], 2)):
+        raise ValueError("plane and the buffers in out must all be different arrays")
+
+
+def _check_structure(structure: float) -> None:
+    if not (structure > 0 and math.isfinite(structure)):
+        raise ValueError(f"structure must be positive and finite, got {structure!r}")
+
+
+class _Plan(NamedTuple):
+    """The cascade of blurs, and how the Hessian of each scale is taken from one of its levels.
+
+    Derivative taps hold the scale normalisation: ``first`` the standard deviation, ``second`` half the
+    variance.
+
+    Attributes
+    ----------
+    taps, pairs, stride : ndarray
+        As in `Cascade`, a row a level.
+    level : ndarray of int64, shape (scales,)
+    smooth, first, second : ndarray of float32, shape (scales, n)
+        Padded with zeros.
+    radius : ndarray of int64, shape (scales,)
+    smoothed : ndarray of bool, shape (scales,)
+        Whether the level has its whole blur, so that `smooth` is not used.
+    """
+
+    taps: NDArray[np.float32]
+    pairs: NDArray[np.int64]
+    stride: NDArray[np.int64]
+    level: NDArray[np.int64]
+    smooth: NDArray[np.float32]
+    first: NDArray[np.float32]
+    second: NDArray[np.float32]
+    radius: NDArray[np.int64]
+    smoothed: NDArray[np.bool_]
+
+
+def _plan(sigmas: Sequence[float]) -> _Plan:
+    scales = [float(sigma) for sigma in sigmas]
+    ascending = all(a < b for a, b in itertools.pairwise(scales))
+    if not (scales and ascending and scales[0] >= 1.0 and math.isfinite(scales[-1])):
+        raise ValueError(f"sigmas must be ascending and at least 1 px, got {scales}")
+    blurred, derivatives = [], []
+    for sigma in scales:
+        smooth = np.zeros(5, np.float32)
+        if sigma < _SMALLEST_BLURRED:
+            blurred.append(0.0)
+            smooth, first, second = derivative_taps(sigma, 4.5)
+        elif sigma < _SMALLEST_WHOLLY_BLURRED:
+            blurred.append(math.sqrt(sigma * sigma - 1.0))
+            smooth, first, second = derivative_taps(1.0, 4.0)
+        else:
+            blurred.append(sigma)
+            first, second = derivative_stencils(sigma)
+        derivatives.append((smooth, first * np.float32(sigma), second * np.float32(0.5 * sigma * sigma)))
+    levels = sorted(set(blurred))
+    radius = np.array([taps[1].size - 1 for taps in derivatives])
+    stacked = np.zeros((3, len(scales), radius.max() + 1), np.float32)
+    for i, taps in enumerate(derivatives):
+        for kind in range(3):
+            stacked[kind, i, : radius[i] + 1] = taps[kind]
+    return _Plan(
+        *blur_cascade(tuple(levels), FOR_DERIVATIVES),
+        level=np.array([levels.index(sigma) for sigma in blurred]),
+        smooth=stacked[0],
+        first=stacked[1],
+        second=stacked[2],
+        radius=radius,
+        smoothed=np.array(scales) >= _SMALLEST_WHOLLY_BLURRED,
+    )
+
+
+def _run(
+    plane: NDArray[np.float32],
+    plan: _Plan,
+    structure: float,
+    ridge_out: NDArray[np.float32],
+    blob_out: NDArray[np.float32],
+    orientation_out: NDArray[np.float32],
+    threads: int,
+) -> None:
+    if plane.size:
+        norm = np.float32(1.0 / structure**2)
+        run_bands(
+            partial(_hessian_rows, plane, *plan, norm, ridge_out, blob_out, orientation_out),
+            plane.shape[0],
+            threads,
+        )
+
+
+@kernel
+def _hessian_rows(  # type: ignore[no-untyped-def]
+    plane,
+    taps,
+    pairs,
+    stride,
+    level,
+    smooth,
+    first,
+    second,
+    radius,
+    smoothed,
+    norm,
+    ridge_out,
+    blob_out,
+    orientation_out,
+    first_row,
+    end_row,
+):
+    """Rows `first_row` to `end_row` of the measures; `blob_out` or `orientation_out` of no size is not
+    written.
+
+    plane (h, w) float32; the plan as in `_Plan`; norm float32, ``1 / structure ** 2``.
+    """
+    height, width = plane.shape
+    looked_at = np.zeros(pairs.size, np.int64)
+    for i in range(level.size):
+        looked_at[level[i]] = max(looked_at[level[i]], radius[i])
+    lag, finish, held, start = cascade_layout(pairs, stride, looked_at, width)
+    rings = np.empty(start[pairs.size], np.float32)
+    # Three padded rows: value, slope and curvature across rows; after the last, the row's own second
+    # derivatives.
+    margin = max((pairs * stride).max(), radius.max())
+    pitch = width + 2 * margin
+    padded = np.empty(3 * pitch, np.float32)
+    half_rr, rc, half_cc = (
+        np.empty(width, np.float32),
+        np.empty(width, np.float32),
+        np.empty(width, np.float32),
+    )
+    offsets = np.empty(2 * max(pairs.max(), radius.max()) + 1, np.uint64)
+
+    for step in range(max(0, first_row - finish), end_row + finish):
+        for k in range(pairs.size):
+            row = step - lag[k]
+            reach = finish - lag[k]
+            if row >= max(0, first_row - reach) and row < min(height, end_row + reach):
+                blur_row(
+                    rings, start, held, k, plane, row, taps[k, : pairs[k] + 1], stride[k], padded, offsets
+                )
+        row = step - finish
+        if row < first_row:
+            continue
+        for i in range(level.size):
+            k = level[i]
+            r = radius[i]
+            value, slope, curvature = smooth[i, : r + 1], first[i, : r + 1], second[i, : r + 1]
+            offsets_across(offsets, r, 1, start[k], held[k], row, height, width)
+            if smoothed[i]:
+                at = start[k] + (row % held[k]) * width
+                padded[margin : margin + width] = rings[at : at + width]
+                slope_curvature(padded, margin + pitch, pitch, rings, offsets, slope, curvature, width)
+            else:
+                value_slope_curvature(padded, margin, pitch, rings, offsets, value, slope, curvature, width)
+                mirror_ends(padded, margin + 2 * pitch, width, r)
+                offsets_along(offsets, r, 1, margin + 2 * pitch)
+                symmetric(half_rr, 0, padded, offsets, value, width)
+            mirror_ends(padded, margin, width, r)
+            offsets_along(offsets, r, 1, margin)
+            symmetric(half_cc, 0, padded, offsets, curvature, width)
+            mirror_ends(padded, margin + pitch, width, r)
+            offsets_along(offsets, r, 1, margin + pitch)
+            antisymmetric(rc, 0, padded, offsets, slope, width)
+            rr = padded[margin + 2 * pitch : margin + 2 * pitch + width] if smoothed[i] else half_rr
+            if orientation_out.size:
+                _larger_ridge(ridge_out[row], orientation_out[row], rr, rc, half_cc, norm, i == 0)
+            if blob_out.size:
+                _larger_measures(ridge_out[row], blob_out[row], rr, rc, half_cc, norm, i == 0)
+
+
+@kernel
+def _exp_minus(x):  # type: ignore[no-untyped-def]
+    """exp(-x) for x >= 0, float32, within 4e-6: a quartic at x / 16, squared four times.
+
+    Plain arithmetic, so that a loop over it becomes vector instructions, which a call of exp does not.
+    """
+    y = x * np.float32(0.0625)
+    y = y if y < np.float32(1) else np.float32(1)
+    p = np.float32(1) - y * (
+        np.float32(1) - y * (np.float32(0.5) - y * (np.float32(1 / 6) - y * np.float32(1 / 24)))
+    )
+    p *= p
+    p *= p
+    p *= p
+    return p * p
+
+
+@kernel
+def _ridge_strength(mean, square, norm):  # type: ignore[no-untyped-def]
+    """Frangi's strength from half the trace and the squared half difference of the eigenvalues.
+
+    Its first factor, exp(-2 * ratio ** 2) with a ratio below 1, is a quartic at half the square, to the
+    fourth.
+    """
+    root = np.sqrt(square)
+    ratio = (mean + root) / (mean - root)
+    y = np.float32(0.5) * ratio * ratio
+    p = np.float32(1) - y * (
+        np.float32(1) - y * (np.float32(0.5) - y * (np.float32(1 / 6) - y * np.float32(1 / 24)))
+    )
+    p *= p
+    strength = p * p * (np.float32(1) - _exp_minus((mean * mean + square) * norm))
+    return strength if mean < np.float32(0) else np.float32(0)
+
+
+@kernel
+def _larger_measures(ridge_out, blob_out, half_rr, rc, half_cc, norm, fresh):  # type: ignore[no-untyped-def]
+    """Raise both rows to the measures of one more scale; `fresh` rows count as zeros."""
+    for x in range(ridge_out.size):
+        mean = half_rr[x] + half_cc[x]
+        difference = half_rr[x] - half_cc[x]
+        square = difference * difference + rc[x] * rc[x]
+        strength = _ridge_strength(mean, square, norm)
+        blob = mean * mean - square if mean < np.float32(0) else np.float32(0)
+        ridge_before = np.float32(0) if fresh else ridge_out[x]
+        blob_before = np.float32(0) if fresh else blob_out[x]
+        ridge_out[x] = strength if strength > ridge_before else ridge_before
+        blob_out[x] = blob if blob > blob_before else blob_before
+
+
+@kernel
+def _larger_ridge(ridge_out, orientation_out, half_rr, rc, half_cc, norm, fresh):  # type: ignore[no-untyped-def]
+    """Raise the strength to that of one more scale, and where it is greater take its orientation over."""
+    for x in range(ridge_out.size):
+        mean = half_rr[x] + half_cc[x]
+        difference = half_rr[x] - half_cc[x]
+        square = difference * difference + rc[x] * rc[x]
+        strength = _ridge_strength(mean, square, norm)
+        angle = _half_angle(difference, rc[x])
+        ridge_before = np.float32(0) if fresh else ridge_out[x]
+        orientation_before = np.float32(0) if fresh else orientation_out[x]
+        better = strength > ridge_before
+        ridge_out[x] = strength if better else ridge_before
+        orientation_out[x] = angle if better else orientation_before
+
+
+@kernel
+def _half_angle(x, y):  # type: ignore[no-untyped-def]
+    """Half of atan2(y, x), float32, within 1e-5; 0 at the origin.
+
+    Plain arithmetic as in `_exp_minus`. Polynomial: M. Abramowitz, I. A. Stegun, "Handbook of Mathematical
+    Functions", 1964, 4.4.49.
+    """
+    across, along = abs(x), abs(y)
+    small = across if across < along else along
+    large = along if across < along else across
+    t = small / large if large > np.float32(0) else np.float32(0)
+    u = t * t
+    angle = t * (
+        np.float32(0.9998660)
+        + u
+        * (
+            np.float32(-0.3302995)
+            + u * (np.float32(0.1801410) + u * (np.float32(-0.0851330) + u * np.float32(0.0208351)))
+        )
+    )
+    angle = np.float32(np.pi / 2) - angle if along > across else angle
+    angle = np.float32(np.pi) - angle if x < np.float32(0) else angle
+    angle = -angle if y < np.float32(0) else angle
+    return np.float32(0.5) * angle
+
+
+@kernel
+def _points(  # type: ignore[no-untyped-def]
+    plane, rows, cols, variance, smooth, first, second, eigenvalues, orientation
+):
+    """Eigenvalues (n, 2) and orientation (n,), float64, at the pixels; taps as `derivative_taps` gives them."""
+    height, width = plane.shape
+    radius = smooth.size - 1
+    across = np.empty((3, 2 * radius + 1), np.float64)
+    col = np.empty(2 * radius + 1, np.int64)
+    for k in range(rows.size):
+        for j in range(col.size):
+            col[j] = mirrored(cols[k] + j - radius, width)
+        across[:] = 0
+        for i in range(-radius, radius + 1):
+            line = plane[mirrored(rows[k] + i, height)]
+            weight_0, weight_2 = np.float64(smooth[abs(i)]), np.float64(second[abs(i)])
+            weight_1 = np.float64(first[i]) if i > 0 else -np.float64(first[-i])
+            for j in range(col.size):
+                value = np.float64(line[col[j]])
+                across[0, j] += weight_0 * value
+                across[1, j] += weight_1 * value
+                across[2, j] += weight_2 * value
+        rr = rc = cc = 0.0
+        for j in range(col.size):
+            offset = j - radius
+            rr += smooth[abs(offset)] * across[2, j]
+            rc += (first[offset] if offset > 0 else -first[-offset]) * across[1, j]
+            cc += second[abs(offset)] * across[0, j]
+        mean = 0.5 * variance * (rr + cc)
+        difference = 0.5 * variance * (rr - cc)
+        mixed = variance * rc
+        root = np.hypot(difference, mixed)
+        eigenvalues[k, 0] = mean - root
+        eigenvalues[k, 1] = mean + root
+        orientation[k] = 0.5 * np.arctan2(mixed, difference)
