@@ -91,7 +91,9 @@ def growth_with_candidates(path, repeat):
     rows = []
     for score in (0.9, 0.5, 0.1, 0.0):
         parameters = mc.Parameters()
-        parameters = dataclasses.replace(parameters, segment=dataclasses.replace(parameters.segment, min_score=score))
+        parameters = dataclasses.replace(
+            parameters, segment=dataclasses.replace(parameters.segment, min_score=score)
+        )
         found = len(mc.detect(image, parameters, threads=1).regions)
         times = [_milliseconds(image, parameters) for _ in range(repeat)]
         rows.append({"min_score": score, "candidates": found, "ms": round(statistics.median(times), 1)})
@@ -106,7 +108,9 @@ def _milliseconds(image, parameters=None):
 
 def main():
     """Print the tables and write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeat", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="the smaller image once, for a smoke test")
     parser.add_argument("--json", type=Path)
@@ -120,15 +124,21 @@ def main():
             result["profile"][name] = profile(path, 1, repeat)
             print(f"\n{name}, read to label, ms (median of {repeat})")
             for line in result["race"][name]:
-                print("  {threads} thread(s): ours {ours_ms:8.1f}   peer {peer_ms:8.1f}   peer/ours {ratio:5.2f}".format(**line))
+                print(
+                    "  {threads} thread(s): ours {ours_ms:.1f}, peer {peer_ms:.1f}, peer/ours {ratio:.2f}".format(
+                        **line
+                    )
+                )
             for stage, value in result["profile"][name].items():
                 print(f"    {stage:10s} {value['ms']:8.1f} ms {value['share']:6.1%}")
             if not arguments.quick and name == "13.6 MP":
                 result["candidates"] = growth_with_candidates(path, repeat)
-                print("  candidates measured:", ", ".join(f"{r['candidates']}: {r['ms']} ms" for r in result["candidates"]))
+                pairs = (f"{row['candidates']}: {row['ms']} ms" for row in result["candidates"])
+                print("  by candidates measured:", ", ".join(pairs))
         if not arguments.quick:
             result["pixels"] = growth_with_pixels(repeat)
-            print("  searched megapixels:", ", ".join(f"{r['searched_megapixels']}: {r['ms']} ms" for r in result["pixels"]))
+            pairs = (f"{row['searched_megapixels']}: {row['ms']} ms" for row in result["pixels"])
+            print("  by megapixels searched:", ", ".join(pairs))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2), encoding="utf-8")
 

@@ -10,6 +10,7 @@ before), planes are reused, everything runs inside the breast's bounding box, an
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import time
@@ -68,7 +69,7 @@ def strongest_response(plane):
     """Maximum over scales of sigma-normalised differences of Gaussians, blurring each scale from the one before."""
     fine = cv2.GaussianBlur(plane, (0, 0), SCALES_PX[0])
     coarse, difference, strongest = np.empty_like(plane), np.empty_like(plane), None
-    for before, after in zip(SCALES_PX, SCALES_PX[1:], strict=False):
+    for before, after in itertools.pairwise(SCALES_PX):
         cv2.GaussianBlur(fine, (0, 0), float(np.sqrt(after**2 - before**2)), dst=coarse)
         cv2.addWeighted(fine, before, coarse, -before, 0, dst=difference)
         strongest = difference.copy() if strongest is None else cv2.max(strongest, difference, dst=strongest)
@@ -102,9 +103,11 @@ def features(binary, response):
         part = response[y : y + height, x : x + width]
         solidity = area / max(cv2.contourArea(cv2.convexHull(contour)), 1.0)
         rows.append(
-            (area, moments["m10"] / area, moments["m01"] / area, 4 * major**0.5, 4 * minor**0.5)
-            + ((1 - min(minor / major, 1)) ** 0.5, cv2.arcLength(contour, True), solidity)
-            + (cv2.mean(part)[0], float(part.max()), x, y, width, height)
+            (
+                *(area, moments["m10"] / area, moments["m01"] / area, 4 * major**0.5, 4 * minor**0.5),
+                *((1 - min(minor / major, 1)) ** 0.5, cv2.arcLength(contour, True), solidity),
+                *(cv2.mean(part)[0], float(part.max()), x, y, width, height),
+            )
         )
     return np.array(rows).reshape(-1, 14)
 
@@ -139,7 +142,9 @@ def run(path):
 
 def main():
     """Time it on one file and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("path", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=5)

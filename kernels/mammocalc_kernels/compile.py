@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,12 +35,10 @@ def bands(rows: int, threads: int, smallest: int = 64) -> list[tuple[int, int]]:
     """Split ``range(rows)`` into at most `threads` contiguous half-open bands of at least `smallest` rows."""
     count = max(1, min(threads, rows // smallest))
     edges = [rows * i // count for i in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
-def run_bands(
-    function: Callable[[int, int], Any], rows: int, threads: int, smallest: int = 64
-) -> list[Any]:
+def run_bands(function: Callable[[int, int], Any], rows: int, threads: int, smallest: int = 64) -> list[Any]:
     """Call ``function(first_row, end_row)`` for each band, in `threads` threads, and return the results in band order.
 
     The function must write only rows of its own band; whatever it returns may depend on the band only where the
