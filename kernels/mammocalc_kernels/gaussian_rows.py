@@ -28,24 +28,25 @@ class Closeness(NamedTuple):
 
     Attributes
     ----------
+    first_truncate : float
+        Half width in standard deviations, before rounding up, of the taps that blur a plane for the first
+        time.
     truncate : float
-        Half width of the taps in standard deviations, before rounding up.
+        The same where a plane is blurred further.
     largest_stride : float
         Largest distance of taps in standard deviations of the blur before. A comb of this stride repeats the
         spectrum at 2 pi over it, and only that blur keeps the repeats down.
     """
 
+    first_truncate: float
     truncate: float
     largest_stride: float
 
 
-FIRST_TRUNCATE = 3.5
-"""Half width in standard deviations of the taps that blur a plane for the first time."""
-
-FOR_DIFFERENCES = Closeness(truncate=3.2, largest_stride=1.45)
+FOR_DIFFERENCES = Closeness(first_truncate=3.5, truncate=3.2, largest_stride=1.45)
 """Differences of Gaussians of a cascade are within 1e-3 of their range."""
 
-FOR_DERIVATIVES = Closeness(truncate=3.55, largest_stride=0.9)
+FOR_DERIVATIVES = Closeness(first_truncate=5.0, truncate=3.55, largest_stride=0.9)
 """Second derivatives of a cascade are, too: they answer more to what is cut off or repeated."""
 
 
@@ -113,7 +114,7 @@ def blur_step(before: float, sigma: float, closeness: Closeness) -> tuple[NDArra
     """
     further = math.sqrt(sigma * sigma - before * before)
     if before == 0:
-        return gaussian_taps(further, FIRST_TRUNCATE), 1
+        return gaussian_taps(further, closeness.first_truncate), 1
     stride = max(1, min(int(closeness.largest_stride * before), int(further)))
     k = stride * np.arange(1.0, _pairs(further / stride, closeness.truncate) + 1)
     frequency = np.linspace(0.0, np.pi, 1025)
