@@ -13,6 +13,8 @@ from mammocalc_kernels.compile import kernel
 # The bodies. A bar and a cylinder are profiled across their axis, a disc and a sphere along a radius; bar and disc are
 # flat (equal thickness everywhere), cylinder and sphere are domes (thickness is the chord of a circle).
 BAR, CYLINDER, DISC, SPHERE = 0, 1, 2, 3
+# The same as elements of an array: a literal would have every fit compiled again for each body.
+BODIES = np.arange(4)
 
 # Table axes: relative blur s = sigma / half width, equally spaced in s / (1 + s); distance from the edge in sigmas.
 _BLUR_STEPS = 48

@@ -20,38 +20,31 @@ def chamfer_distance(inside: Any, distance: Any) -> None:
     Parameters
     ----------
     inside : ndarray of uint8, shape (h, w)
-        1 for pixels of the region.
+        1 for pixels of the region; 0 in the outermost rows and columns.
     distance : ndarray of int16, shape (h, w)
-        Written; 30000 where `inside` holds no pixel. Exact to 6 % against the Euclidean distance.
+        Written; 30000 in the outermost rows and columns, and where no pixel is inside. Exact to 6 % against the
+        Euclidean distance.
     """
     h, w = inside.shape
     for y in range(h):
         for x in range(w):
-            best = _FAR
-            if inside[y, x] != 0:
-                best = 0
-            else:
-                if x > 0:
-                    best = min(best, distance[y, x - 1] + STEP)
-                if y > 0:
-                    best = min(best, distance[y - 1, x] + STEP)
-                    if x > 0:
-                        best = min(best, distance[y - 1, x - 1] + DIAGONAL)
-                    if x < w - 1:
-                        best = min(best, distance[y - 1, x + 1] + DIAGONAL)
-            distance[y, x] = best
-    for y in range(h - 1, -1, -1):
-        for x in range(w - 1, -1, -1):
-            best = distance[y, x]
-            if x < w - 1:
-                best = min(best, distance[y, x + 1] + STEP)
-            if y < h - 1:
-                best = min(best, distance[y + 1, x] + STEP)
-                if x > 0:
-                    best = min(best, distance[y + 1, x - 1] + DIAGONAL)
-                if x < w - 1:
-                    best = min(best, distance[y + 1, x + 1] + DIAGONAL)
-            distance[y, x] = best
+            distance[y, x] = 0 if inside[y, x] != 0 else _FAR
+    for y in range(1, h - 1):
+        left = _FAR
+        for x in range(1, w - 1):
+            above = min(
+                distance[y - 1, x] + STEP, min(distance[y - 1, x - 1], distance[y - 1, x + 1]) + DIAGONAL
+            )
+            left = min(min(left + STEP, above), distance[y, x])
+            distance[y, x] = left
+    for y in range(h - 2, 0, -1):
+        right = _FAR
+        for x in range(w - 2, 0, -1):
+            below = min(
+                distance[y + 1, x] + STEP, min(distance[y + 1, x - 1], distance[y + 1, x + 1]) + DIAGONAL
+            )
+            right = min(min(right + STEP, below), distance[y, x])
+            distance[y, x] = right
 
 
 @kernel
@@ -81,7 +74,7 @@ def select(values: Any, n: int, rank: int) -> float:
 
 @kernel
 def fit_background(ys: Any, xs: Any, vs: Any, n: int, scratch: Any, plane: Any) -> float:
-    """Robust plane through samples: least squares, three times, each on what lies near the fit before.
+    """Robust plane through samples: least squares, twice, each on what lies near the fit before.
 
     Parameters
     ----------
@@ -97,7 +90,7 @@ def fit_background(ys: Any, xs: Any, vs: Any, n: int, scratch: Any, plane: Any) 
     Returns
     -------
     float
-        1.4826 times the median absolute residue: the deviation of noise and texture around the plane.
+        1.4826 times the median absolute residue of the first of the two planes: the deviation of noise and texture.
     """
     for i in range(n):
         scratch[i] = vs[i]
@@ -105,12 +98,10 @@ def fit_background(ys: Any, xs: Any, vs: Any, n: int, scratch: Any, plane: Any) 
     plane[1] = 0.0
     plane[2] = 0.0
     sigma = 0.0
-    for turn in range(4):
+    for turn in range(2):
         for i in range(n):
             scratch[i] = abs(vs[i] - plane[0] - plane[1] * ys[i] - plane[2] * xs[i])
         sigma = _MAD_TO_SIGMA * select(scratch, n, n // 2)
-        if turn == 3:
-            break
         # The first turn sees the slope as spread, so it keeps more.
         reach = (3.5 if turn == 0 else 2.5) * sigma + 1e-6
         count = sy = sx = sv = syy = sxx = syx = svy = svx = 0.0

@@ -5,96 +5,96 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from mammocalc_kernels.compile import kernel
 
 
 @kernel
-def keep_largest(inside: Any, stack: Any) -> int:
-    """Keep the largest 8-connected part of `inside` (values 0 and 1, uint8, changed in place); its pixel count.
+def keep_largest(inside: Any, border: int, stack: Any) -> int:
+    """Keep the largest 8-connected part of a region; its pixel count.
 
-    `stack` is int32 scratch of at least ``2 * inside.size`` entries. Of equal parts the first in raster order stays.
+    Parameters
+    ----------
+    inside : ndarray of uint8, shape (h, w)
+        0 and 1, changed in place. Of equal parts the first in raster order stays.
+    border : int
+        At least 1: that many outermost rows and columns are known to be 0.
+    stack : ndarray of int32, shape (>= h * w,)
+        Scratch.
     """
     h, w = inside.shape
-    best, best_start, best_label = 0, -1, 0
-    # Parts are painted 2, then the winner is painted back to 1.
-    for y in range(h):
-        for x in range(w):
+    best = 0
+    # Parts are painted 2, the largest so far 3; at the end 3 becomes 1 and all else 0.
+    for y in range(border, h - border):
+        for x in range(border, w - border):
             if inside[y, x] != 1:
                 continue
-            top = 0
-            stack[0] = y * w + x
-            inside[y, x] = 2
-            size = 0
-            while top >= 0:
-                p = stack[top]
-                top -= 1
-                size += 1
-                py, px = p // w, p % w
-                for ny in range(max(py - 1, 0), min(py + 2, h)):
-                    for nx in range(max(px - 1, 0), min(px + 2, w)):
-                        if inside[ny, nx] == 1:
-                            inside[ny, nx] = 2
-                            top += 1
-                            stack[top] = ny * w + nx
+            size = _paint(inside, y, x, stack)
             if size > best:
-                best, best_start = size, y * w + x
-    if best_start < 0:
-        return best_label
-    top = 0
-    stack[0] = best_start
-    inside[best_start // w, best_start % w] = 1
-    while top >= 0:
-        p = stack[top]
-        top -= 1
-        py, px = p // w, p % w
-        for ny in range(max(py - 1, 0), min(py + 2, h)):
-            for nx in range(max(px - 1, 0), min(px + 2, w)):
-                if inside[ny, nx] == 2:
-                    inside[ny, nx] = 1
-                    top += 1
-                    stack[top] = ny * w + nx
-    for y in range(h):
-        for x in range(w):
-            if inside[y, x] == 2:
-                inside[y, x] = 0
+                if best > 0:
+                    for p in range(h * w):
+                        if inside[p // w, p % w] == 3:
+                            inside[p // w, p % w] = 2
+                _paint(inside, y, x, stack)
+                best = size
+    for y in range(border, h - border):
+        for x in range(border, w - border):
+            inside[y, x] = 1 if inside[y, x] == 3 else 0
     return best
 
 
 @kernel
-def fill_holes(inside: Any, stack: Any) -> int:
-    """Fill what the border cannot reach by 4-connected steps (uint8 0 and 1, in place); the pixels filled.
+def _paint(inside: Any, y: int, x: int, stack: Any) -> int:
+    """Add 1 to the 8-connected part of equal value that holds (y, x); its pixel count."""
+    w = inside.shape[1]
+    old = inside[y, x]
+    new = old + 1
+    inside[y, x] = new
+    stack[0] = y * w + x
+    top, size = 1, 0
+    while top > 0:
+        top -= 1
+        size += 1
+        py, px = stack[top] // w, stack[top] % w
+        for ny in range(py - 1, py + 2):
+            for nx in range(px - 1, px + 2):
+                if inside[ny, nx] == old:
+                    inside[ny, nx] = new
+                    stack[top] = ny * w + nx
+                    top += 1
+    return size
 
-    The outermost rows and columns of `inside` must be 0. `stack` is int32 scratch of at least ``inside.size`` entries.
+
+@kernel
+def fill_holes(inside: Any, border: int, stack: Any) -> int:
+    """Fill what cannot be reached from outside by 4-connected steps; the number of pixels filled.
+
+    Parameters
+    ----------
+    inside : ndarray of uint8, shape (h, w)
+        0 and 1, changed in place.
+    border : int
+        At least 1: that many outermost rows and columns are known to be 0.
+    stack : ndarray of int32, shape (>= h * w,)
+        Scratch.
     """
     h, w = inside.shape
-    top = 0
-    stack[0] = 0
-    inside[0, 0] = 2
-    while top >= 0:
-        p = stack[top]
+    low, bottom, right = border - 1, h - border, w - border
+    inside[low, low] = 2
+    stack[0] = low * w + low
+    top = 1
+    while top > 0:
         top -= 1
-        y, x = p // w, p % w
-        if y > 0 and inside[y - 1, x] == 0:
-            inside[y - 1, x] = 2
-            top += 1
-            stack[top] = p - w
-        if y < h - 1 and inside[y + 1, x] == 0:
-            inside[y + 1, x] = 2
-            top += 1
-            stack[top] = p + w
-        if x > 0 and inside[y, x - 1] == 0:
-            inside[y, x - 1] = 2
-            top += 1
-            stack[top] = p - 1
-        if x < w - 1 and inside[y, x + 1] == 0:
-            inside[y, x + 1] = 2
-            top += 1
-            stack[top] = p + 1
+        y, x = stack[top] // w, stack[top] % w
+        for side in range(4):
+            ny = y + (side == 0) - (side == 1)
+            nx = x + (side == 2) - (side == 3)
+            if low <= ny <= bottom and low <= nx <= right and inside[ny, nx] == 0:
+                inside[ny, nx] = 2
+                stack[top] = ny * w + nx
+                top += 1
     filled = 0
-    for y in range(h):
-        for x in range(w):
+    for y in range(low, bottom + 1):
+        for x in range(low, right + 1):
             if inside[y, x] == 2:
                 inside[y, x] = 0
             elif inside[y, x] == 0:
@@ -218,14 +218,37 @@ def smooth_polygon(ys: Any, xs: Any, n: int, passes: int, out_y: Any, out_x: Any
 
 
 @kernel
-def convex_hull(ys: Any, xs: Any, n: int, hull_y: Any, hull_x: Any) -> tuple[float, int]:
+def _sort_points(ys: Any, xs: Any, n: int, order: Any) -> None:
+    """Indices of points by x, then y, into `order` (Shell 1959, 10.1145/368370.368387)."""
+    for i in range(n):
+        order[i] = i
+    gap = 1
+    while gap < n // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(gap, n):
+            k = order[i]
+            j = i
+            while j >= gap:
+                other = order[j - gap]
+                if xs[other] < xs[k] or (xs[other] == xs[k] and ys[other] <= ys[k]):
+                    break
+                order[j] = other
+                j -= gap
+            order[j] = k
+        gap //= 3
+
+
+@kernel
+def convex_hull(ys: Any, xs: Any, n: int, order: Any, hull_y: Any, hull_x: Any) -> tuple[float, int]:
     """Area and number of vertices of the convex hull of points (Andrew 1979, 10.1016/0020-0190(79)90072-3).
 
     The vertices are left in `hull_y` and `hull_x`, float64 of at least ``2 n + 1`` entries; the first comes again last.
+    `order` is int32 scratch of at least `n` entries.
     """
     if n < 3:
         return 0.0, 0
-    order = np.argsort(xs[:n] + 1e-7 * ys[:n])
+    _sort_points(ys, xs, n, order)
     size = 0
     for turn in range(2):
         base = size + 1 if turn == 0 else size

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mammocalc_kernels.blurred_profiles import profile_value
+from mammocalc_kernels.blurred_profiles import BODIES, CYLINDER, profile_value
 from mammocalc_kernels.compile import kernel
 
 # Real thickness profiles lie between flat and dome; where the blur hides which, this is the share of dome assumed.
@@ -23,35 +23,56 @@ N_FIT = 7
 
 
 @kernel
-def body_cost(
+def body_step(
     table: Any,
     flat_body: int,
     xs: Any,
     vs: Any,
     ws: Any,
     n: int,
-    centre: float,
     half_width: float,
     sigma: float,
     height: float,
     base_sigma: float,
     out: Any,
 ) -> float:
-    """Penalised chi-square of the best mixture of flat and dome bodies of one half width, plus a constant base.
+    """Best mixture of a flat and a dome body of one half width, plus a constant base; and where to look next.
 
     Minimises ``sum w (v - flat F - dome D - base)**2`` with ``(base / base_sigma)**2`` and
     ``((dome - share (flat + dome)) / (0.35 height))**2`` added; ``flat`` and ``dome`` are held non-negative.
-    `out` receives flat, dome and base in the slots `FLAT`, `DOME`, `BASE`.
+
+    Parameters
+    ----------
+    table, flat_body, xs, vs, ws, n, sigma, height, base_sigma
+        As for `fit_body`.
+    half_width : float
+        Half width of both bodies, px.
+    out : ndarray of float64, shape (N_FIT,)
+        Written: penalised chi-square, half width, its standard error, heights, base.
+
+    Returns
+    -------
+    float
+        The Gauss-Newton step of the half width, px, heights and base solved along with it (variable projection, Golub
+        and Pereyra 2003, 10.1088/0266-5611/19/2/201).
     """
     a00 = a01 = a02 = a11 = a12 = a22 = r0 = r1 = r2 = total = 0.0
+    # Of the derivatives by half width, f of the flat and d of the dome body: with the columns, each other, the values.
+    f0 = f1 = f2 = d0 = d1 = d2 = ff = fd = dd = fv = dv = 0.0
+    step = 0.01 * half_width
     for i in range(n):
         w = ws[i]
         if w == 0.0:
             continue
-        x = xs[i] - centre
-        flat = profile_value(table, flat_body, x, half_width, sigma)
-        dome = profile_value(table, flat_body + 1, x, half_width, sigma)
-        v = vs[i]
+        x, v = xs[i], vs[i]
+        flat = dome = flat_slope = dome_slope = 0.0
+        for body in range(2):
+            here = profile_value(table, flat_body + body, x, half_width, sigma)
+            slope = (profile_value(table, flat_body + body, x, half_width + step, sigma) - here) / step
+            if body == 0:
+                flat, flat_slope = here, slope
+            else:
+                dome, dome_slope = here, slope
         a00 += w * flat * flat
         a01 += w * flat * dome
         a02 += w * flat
@@ -62,6 +83,17 @@ def body_cost(
         r1 += w * dome * v
         r2 += w * v
         total += w * v * v
+        f0 += w * flat_slope * flat
+        f1 += w * flat_slope * dome
+        f2 += w * flat_slope
+        d0 += w * dome_slope * flat
+        d1 += w * dome_slope * dome
+        d2 += w * dome_slope
+        ff += w * flat_slope * flat_slope
+        fd += w * flat_slope * dome_slope
+        dd += w * dome_slope * dome_slope
+        fv += w * flat_slope * v
+        dv += w * dome_slope * v
     a22 += 1.0 / (base_sigma * base_sigma)
     stiffness = 1.0 / (DOME_SHARE_SIGMA * height) ** 2
     a00 += stiffness * DOME_SHARE * DOME_SHARE
@@ -74,21 +106,41 @@ def body_cost(
     q0 = r0 - a02 * r2 / a22
     q1 = r1 - a12 * r2 / a22
     determinant = b00 * b11 - b01 * b01
-    flat_height = dome_height = 0.0
+    flat_height = dome_height = -1.0
     if determinant > 1e-12 * b00 * b11:
         flat_height = (q0 * b11 - q1 * b01) / determinant
         dome_height = (q1 * b00 - q0 * b01) / determinant
-    if flat_height < 0.0 or determinant <= 1e-12 * b00 * b11:
-        flat_height = 0.0
-        dome_height = q1 / b11
-    if dome_height < 0.0:
-        dome_height = 0.0
-        flat_height = q0 / b00
+    only_dome = flat_height < 0.0 and b11 > 0.0
+    only_flat = not only_dome and dome_height < 0.0
+    if only_dome:
+        flat_height, dome_height = 0.0, max(q1 / b11, 0.0)
+    elif only_flat:
+        flat_height, dome_height = max(q0 / b00, 0.0), 0.0
     base = (r2 - a02 * flat_height - a12 * dome_height) / a22
+    out[COST] = total - flat_height * r0 - dome_height * r1 - base * r2
+    out[HALF_WIDTH] = half_width
     out[FLAT] = flat_height
     out[DOME] = dome_height
     out[BASE] = base
-    return total - flat_height * r0 - dome_height * r1 - base * r2
+    # The model's derivative by half width, freed of what heights and base can make of it.
+    g0 = flat_height * f0 + dome_height * d0
+    g1 = flat_height * f1 + dome_height * d1
+    g2 = flat_height * f2 + dome_height * d2
+    norm = (
+        flat_height * flat_height * ff + 2.0 * flat_height * dome_height * fd + dome_height * dome_height * dd
+    )
+    residue = flat_height * fv + dome_height * dv - flat_height * g0 - dome_height * g1 - base * g2
+    norm -= g2 * g2 / a22
+    g0 -= g2 * a02 / a22
+    g1 -= g2 * a12 / a22
+    if only_dome:
+        norm -= g1 * g1 / b11
+    elif only_flat:
+        norm -= g0 * g0 / b00
+    else:
+        norm -= (g0 * g0 * b11 - 2.0 * g0 * g1 * b01 + g1 * g1 * b00) / determinant
+    out[ERROR] = 1.0 / math.sqrt(norm) if norm > 0.0 else math.inf
+    return residue / norm if norm > 0.0 else 0.0
 
 
 @kernel
@@ -105,7 +157,7 @@ def fit_body(
     base_sigma: float,
     out: Any,
 ) -> None:
-    """Half width of a body from its profile, corrected for blur, by descent on `body_cost`.
+    """Half width of a body from its profile, corrected for blur, by Gauss-Newton steps that must lower chi-square.
 
     Parameters
     ----------
@@ -128,55 +180,75 @@ def fit_body(
         is set to 0.
     """
     smallest = SMALLEST_HALF_WIDTH * sigma
+    best = max(start, smallest)
+    best_cost, best_step = math.inf, 0.0
+    trial, share = best, 1.0
+    for turn in range(12):
+        step = body_step(table, flat_body, xs, vs, ws, n, trial, sigma, height, base_sigma, out)
+        if turn == 11 or (best_cost < math.inf and trial == best):
+            break
+        if out[COST] < best_cost:
+            best, best_cost, best_step, share = trial, out[COST], step, 1.0
+        else:
+            share *= 0.4
+        move = min(max(best_step, -0.3 * best), 0.3 * best) * share
+        trial = max(best + move, smallest)
+        # Once more at the best, for the heights that belong to it.
+        if abs(trial - best) < 2e-4 * best or turn == 10:
+            trial = best
     out[CENTRE] = 0.0
-    middle = max(start, 1.2 * smallest)
-    ratio = 1.2
-    best = body_cost(table, flat_body, xs, vs, ws, n, 0.0, middle, sigma, height, base_sigma, out)
-    low, high = middle / ratio, middle * ratio
-    low_cost = body_cost(table, flat_body, xs, vs, ws, n, 0.0, low, sigma, height, base_sigma, out)
-    high_cost = body_cost(table, flat_body, xs, vs, ws, n, 0.0, high, sigma, height, base_sigma, out)
-    for _ in range(12):
-        if low_cost < best and low > smallest:
-            high, high_cost, middle, best = middle, best, low, low_cost
-            low = middle / ratio
-            low_cost = body_cost(table, flat_body, xs, vs, ws, n, 0.0, low, sigma, height, base_sigma, out)
-        elif high_cost < best and low_cost >= best:
-            low, low_cost, middle, best = middle, best, high, high_cost
-            high = middle * ratio
-            high_cost = body_cost(table, flat_body, xs, vs, ws, n, 0.0, high, sigma, height, base_sigma, out)
+
+
+@kernel
+def fit_blur(
+    table: Any,
+    flat_body: int,
+    xs: Any,
+    vs: Any,
+    ws: Any,
+    n: int,
+    start: float,
+    height: float,
+    base_sigma: float,
+    sigmas: Any,
+    out: Any,
+) -> None:
+    """Blur of a profile of unknown half width: the sigma with the least chi-square.
+
+    Parameters
+    ----------
+    table, flat_body, xs, vs, ws, n, start, height, base_sigma
+        As for `fit_body`.
+    sigmas : ndarray of float64
+        Grid of blurs in equal ratios, px; at least 3. The best is refined to a sixteenth of the ratio.
+    out : ndarray of float64, shape (>= N_FIT,)
+        Written: the best sigma (px) in slot 0, its standard error (px) in slot 1, the least chi-square in slot 2; the
+        sigma is NaN where the least lies at an end of the grid.
+    """
+    count = len(sigmas)
+    step = math.log(sigmas[1] / sigmas[0])
+    best, best_cost, bend = sigmas[0], math.inf, 0.0
+    for turn in range(count + 8):
+        if turn < count:
+            trial = sigmas[turn]
         else:
-            break
-    # Successive parabolas through the three best, on a bracket that only shrinks.
-    for _ in range(4):
-        p, q = middle - low, high - middle
-        slope_low, slope_high = (best - low_cost) / p, (high_cost - best) / q
-        bend = slope_high - slope_low
-        if bend <= 0.0:
-            break
-        trial = middle - 0.5 * (slope_low * q + slope_high * p) / bend
-        trial = min(max(trial, low + 0.1 * p), high - 0.1 * q)
-        if abs(trial - middle) < 1e-3:
-            trial = middle + (0.02 * q if q > p else -0.02 * p)
-        cost = body_cost(table, flat_body, xs, vs, ws, n, 0.0, trial, sigma, height, base_sigma, out)
-        if cost < best:
-            if trial > middle:
-                low, low_cost = middle, best
-            else:
-                high, high_cost = middle, best
-            middle, best = trial, cost
-        elif trial > middle:
-            high, high_cost = trial, cost
-        else:
-            low, low_cost = trial, cost
-    step = max(0.05 * middle, 0.05)
-    below = body_cost(
-        table, flat_body, xs, vs, ws, n, 0.0, max(middle - step, 0.05), sigma, height, base_sigma, out
-    )
-    above = body_cost(table, flat_body, xs, vs, ws, n, 0.0, middle + step, sigma, height, base_sigma, out)
-    bend = (below + above - 2.0 * best) / (step * step)
-    out[COST] = body_cost(table, flat_body, xs, vs, ws, n, 0.0, middle, sigma, height, base_sigma, out)
-    out[HALF_WIDTH] = middle
-    out[ERROR] = math.sqrt(2.0 / bend) if bend > 0.0 else math.inf
+            if turn % 2 == count % 2:
+                step *= 0.5
+                pivot, pivot_cost, other_cost = best, best_cost, math.nan
+            trial = pivot * math.exp(step if turn % 2 == count % 2 else -step)
+        fit_body(table, flat_body, xs, vs, ws, n, start, trial, height, base_sigma, out)
+        cost = out[COST]
+        if cost < best_cost:
+            best, best_cost = trial, cost
+        if turn >= count:
+            if turn % 2 == count % 2:
+                other_cost = cost
+            elif turn < count + 4:
+                # The curvature by the wider steps: the narrowest would feel the search's own tolerance.
+                bend = (cost + other_cost - 2.0 * pivot_cost) / (step * step)
+    out[0] = best if sigmas[0] * 1.05 < best < sigmas[count - 1] * 0.95 else math.nan
+    out[1] = best * math.sqrt(2.0 / bend) if bend > 0.0 else math.inf
+    out[2] = best_cost
 
 
 @kernel
@@ -216,13 +288,23 @@ def fit_local_width(
                 continue
             x = xs[i] - trial_centre
             v = vs[i] - base
-            here = (1.0 - dome_share) * profile_value(table, flat_body, x, trial_half, sigma)
-            wider = (1.0 - dome_share) * profile_value(table, flat_body, x, trial_half + step, sigma)
-            aside = (1.0 - dome_share) * profile_value(table, flat_body, x - step, trial_half, sigma)
-            if dome_share > 0.0:
-                here += dome_share * profile_value(table, flat_body + 1, x, trial_half, sigma)
-                wider += dome_share * profile_value(table, flat_body + 1, x, trial_half + step, sigma)
-                aside += dome_share * profile_value(table, flat_body + 1, x - step, trial_half, sigma)
+            here = wider = aside = 0.0
+            for body in range(2):
+                share = dome_share if body == 1 else 1.0 - dome_share
+                for turn in range(3):
+                    height_there = share * profile_value(
+                        table,
+                        flat_body + body,
+                        x - step if turn == 2 else x,
+                        trial_half + step if turn == 1 else trial_half,
+                        sigma,
+                    )
+                    if turn == 0:
+                        here += height_there
+                    elif turn == 1:
+                        wider += height_there
+                    else:
+                        aside += height_there
             by_half = (wider - here) / step
             by_centre = (aside - here) / step
             sff += w * here * here
@@ -319,7 +401,7 @@ def fit_tip(
                 inward = xs[i] - (tip - half_width)
                 round_end = 1.0
                 if inward > 0.0:
-                    round_end = profile_value(table, 1, inward, half_width, sigma)
+                    round_end = profile_value(table, BODIES[CYLINDER], inward, half_width, sigma)
                 f = (1.0 - dome_share) * flat + dome_share * round_end
                 sff += w * f * f
                 sfv += w * f * vs[i]

@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from mammocalc_kernels.blurred_profiles import profile_value
 from mammocalc_kernels.compile import kernel
+from mammocalc_kernels.local_background import select
 
 # Slots of the result.
-COST, OUTER, INNER, LUCENCY, HEIGHT, BASE, IS_SHELL = 0, 1, 2, 3, 4, 5, 6
+COST, OUTER, INNER, CORE_LUCENCY, HEIGHT, BASE, IS_SHELL = 0, 1, 2, 3, 4, 5, 6
 N_HOLLOW = 7
 
 _LEAST_INNER, _MOST_INNER = 0.15, 0.97
+# A hollow body must explain the profile better than a solid one by this much chi-square, and be this lucent.
+_LEAST_GAIN, _LEAST_LUCENCY = 12.0, 0.1
 
 
 @kernel
@@ -75,14 +80,14 @@ def hollow_cost(
     base = (r2 - a02 * height - a12 * missing) / a22
     out[HEIGHT] = height
     out[BASE] = base
-    out[LUCENCY] = 0.0
+    out[CORE_LUCENCY] = 0.0
     if height > 0.0:
         centre = height - scale * missing
         rim = height
         if dome:
             # The sharp profile is highest where the inner dome begins, or at the centre.
             rim = max(height * math.sqrt(max(1.0 - (inner / outer) ** 2, 0.0)), centre)
-        out[LUCENCY] = 1.0 - max(centre, 0.0) / rim if rim > 0.0 else 0.0
+        out[CORE_LUCENCY] = 1.0 - max(centre, 0.0) / rim if rim > 0.0 else 0.0
     return total - height * r0 - missing * r1 - base * r2
 
 
@@ -117,54 +122,116 @@ def fit_hollow(
         Written: chi-square, outer and inner half width (px), lucency (1 - centre / rim of the sharp body), height,
         base, 1 for a shell or tube and 0 for an annulus or two walls.
     """
-    out[COST] = math.inf
+    best_cost = math.inf
     best_outer, best_share, best_shell = start, 0.5, 0
     for shell in range(2):
-        body = flat_body + shell
         outer, share, cost = start, 0.5, math.inf
-        for i in range(-2, 3):
-            for j in range(9):
-                trial_outer = start * (1.0 + 0.06 * i)
-                trial_share = _LEAST_INNER + (_MOST_INNER - _LEAST_INNER) * j / 8.0
-                trial = hollow_cost(
-                    table, body, xs, vs, ws, n, trial_outer, trial_outer * trial_share, sigma, base_sigma, out
-                )
-                if trial < cost:
-                    outer, share, cost = trial_outer, trial_share, trial
-        step_outer, step_share = 0.03 * start, 0.05
-        for _ in range(7):
-            pivot_outer, pivot_share = outer, share
-            for i in range(-1, 2):
-                for j in range(-1, 2):
+        step_outer, step_share = 0.06 * start, 0.1
+        for turn in range(9):
+            # A wide grid first, then the neighbours at closing steps.
+            reach_outer, reach_share = (2, 4) if turn == 0 else (1, 1)
+            pivot_outer = outer
+            pivot_share = 0.5 * (_LEAST_INNER + _MOST_INNER) if turn == 0 else share
+            for i in range(-reach_outer, reach_outer + 1):
+                for j in range(-reach_share, reach_share + 1):
                     trial_outer = pivot_outer + step_outer * i
                     trial_share = min(max(pivot_share + step_share * j, _LEAST_INNER), _MOST_INNER)
-                    if i == 0 and j == 0:
-                        continue
+                    inner = trial_outer * trial_share
                     trial = hollow_cost(
-                        table,
-                        body,
-                        xs,
-                        vs,
-                        ws,
-                        n,
-                        trial_outer,
-                        trial_outer * trial_share,
-                        sigma,
-                        base_sigma,
-                        out,
+                        table, flat_body + shell, xs, vs, ws, n, trial_outer, inner, sigma, base_sigma, out
                     )
                     if trial < cost:
                         outer, share, cost = trial_outer, trial_share, trial
-            if outer == pivot_outer and share == pivot_share:
+                        if cost < best_cost:
+                            best_outer, best_share, best_shell, best_cost = outer, share, shell, cost
+            if turn == 0 or (outer == pivot_outer and share == pivot_share):
                 step_outer *= 0.5
                 step_share *= 0.5
-        if cost < out[COST]:
-            out[COST] = cost
-            best_outer, best_share, best_shell = outer, share, shell
-    best_cost = out[COST]
     inner = best_outer * best_share
-    hollow_cost(table, flat_body + best_shell, xs, vs, ws, n, best_outer, inner, sigma, base_sigma, out)
-    out[COST] = best_cost
+    out[COST] = hollow_cost(
+        table, flat_body + best_shell, xs, vs, ws, n, best_outer, inner, sigma, base_sigma, out
+    )
     out[OUTER] = best_outer
     out[INNER] = inner
     out[IS_SHELL] = best_shell
+
+
+@kernel
+def is_hollow(hollow: Any, solid_cost: float, noise: float) -> bool:
+    """Whether the fit of `fit_hollow` is better than the best solid one by more than noise (deviation, noise units)."""
+    gain = solid_cost - hollow[COST]
+    return gain > _LEAST_GAIN * noise * noise and hollow[CORE_LUCENCY] > _LEAST_LUCENCY
+
+
+@kernel
+def dip(xs: Any, vs: Any, ws: Any, n: int, half_width: float, noise: float) -> float:
+    """How many standard errors the best wall stands above the centre of a profile; 0 where there is no such wall."""
+    total = weight = 0.0
+    core = max(0.35 * half_width, 0.75)
+    for i in range(n):
+        if ws[i] > 0.0 and xs[i] <= core:
+            total += ws[i] * vs[i]
+            weight += ws[i]
+    if weight == 0.0:
+        return 0.0
+    centre = total / weight
+    best = 0.0
+    for i in range(n - 1):
+        pair = ws[i] + ws[i + 1]
+        if pair == 0.0 or xs[i] <= core or xs[i] > half_width:
+            continue
+        wall = (ws[i] * vs[i] + ws[i + 1] * vs[i + 1]) / pair
+        if wall > 1.08 * centre:
+            best = max(best, (wall - centre) / (noise * math.sqrt(1.0 / pair + 1.0 / weight)))
+    return best
+
+
+@kernel
+def closure(
+    place: Any, depth: Any, value: Any, count: int, cells: int, inner: float, outer: float, sigma: float
+) -> float:
+    """Fraction of the way round a rim (or along two walls) in which the wall stands above the centre.
+
+    Parameters
+    ----------
+    place : ndarray of float64
+        Where each of the `count` samples lies along the rim, 0 to 1.
+    depth, value : ndarray of float64
+        Distance from the centre (px) and contrast.
+    cells : int
+        Equal parts of the rim to judge; a part stands where it rises above the centre by more than 40 % of what the
+        upper third of the parts do.
+    inner, outer, sigma : float
+        Half widths of the hollow body and blur, px.
+    """
+    core = max(0.4 * inner, 0.75)
+    low = max(inner - 0.3 * sigma, 0.6 * outer)
+    total = np.zeros(cells)
+    weight = np.zeros(cells)
+    centre = centre_weight = 0.0
+    for i in range(count):
+        if depth[i] <= core:
+            centre += value[i]
+            centre_weight += 1.0
+        elif low <= depth[i] <= outer:
+            k = min(max(int(place[i] * cells), 0), cells - 1)
+            total[k] += value[i]
+            weight[k] += 1.0
+    if centre_weight == 0.0:
+        return 0.0
+    centre /= centre_weight
+    n = 0
+    for k in range(cells):
+        if weight[k] > 0.0:
+            total[n] = total[k] / weight[k] - centre
+            n += 1
+    if n == 0:
+        return 0.0
+    for k in range(n):
+        weight[k] = total[k]
+    usual = max(select(weight, n, (2 * n) // 3), 0.0)
+    stands = 0
+    for k in range(n):
+        if total[k] > 0.4 * usual:
+            stands += 1
+    return stands / n

@@ -115,7 +115,7 @@ def _twig(image: Any, y: int, x: int, queue: Any) -> tuple[int, float, int]:
     while True:
         queue[n] = y * w + x
         n += 1
-        next_y, next_x, found = -1, -1, False
+        next_y, next_x, found = y, x, False
         # Straight neighbours first, so that a corner is not cut.
         for turn in range(2):
             if found:

@@ -9,6 +9,7 @@ import numpy as np
 from mammocalc_kernels import shape
 from mammocalc_kernels.blurred_profiles import tabulate_profiles
 from mammocalc_kernels.compile import run_bands
+from mammocalc_kernels.measured_columns import COLUMNS
 from numpy.typing import NDArray
 
 from mammocalc.measure.measurements import Measurements
@@ -18,7 +19,16 @@ from mammocalc.segment.regions import Regions
 
 # A square pixel averages over its own area: the variance of that, in pixels squared.
 _APERTURE_VARIANCE = 1.0 / 12.0
-_USUAL_BLUR_PX = 0.7
+# Blur of detector and aperture together that is looked for, and what is assumed without evidence, in pixels.
+_BLURS_PX = 0.3 * 1.2 ** np.arange(12.0)
+_USUAL_BLUR_PX, _USUAL_BLUR_SPREAD = 0.7, 0.35
+_LEAST_BLUR_PX = 0.1
+# Candidates that tell of the blur: how many, how strong (contrast over noise times root of pixels), how surely.
+_SHARPNESS_CANDIDATES = 40
+_LEAST_STRENGTH = 40.0
+_WORST_BLUR_ERROR = 0.2
+_SHARP_QUANTILE = 0.3
+_BLUR_MODEL_ERROR = 0.05
 _FEWEST_PER_THREAD = 32
 
 
@@ -46,9 +56,46 @@ def measure(
     parameters = MeasureParameters() if parameters is None else parameters
     pitch = scene.pixel_spacing_mm
     taken = _taken(regions)
-    blur = parameters.detector_blur_mm if parameters.detector_blur_mm > 0 else _USUAL_BLUR_PX * pitch
-    raw = _measure_pixels(scene, regions, taken, blur, parameters, threads)
+    blur = parameters.detector_blur_mm or estimate_blur_mm(scene, regions, taken, parameters, threads)
+    everyone = np.arange(len(regions), dtype=np.int64)
+    sigma = float(np.sqrt((blur / pitch) ** 2 + _APERTURE_VARIANCE))
+    raw = _measure_pixels(scene, regions, taken, everyone, sigma, np.empty(0), parameters, threads)
     return Measurements(_columns(scene, regions, raw), blur)
+
+
+def estimate_blur_mm(
+    scene: Scene, regions: Regions, taken: NDArray[np.uint8], parameters: MeasureParameters, threads: int
+) -> float:
+    """Blur of the detector (Gaussian sigma, mm, pixel aperture apart) from the sharpest of the strongest candidates.
+
+    The profile of each is fitted with bodies of free size, flatness and blur. A real edge can only be softer than the
+    detector, so a low quantile is taken; where few can be fitted it is drawn towards 0.7 pixels.
+    """
+    pitch = scene.pixel_spacing_mm
+    strength = np.zeros(len(regions))
+    shape.rough_strength(
+        scene.plane,
+        taken,
+        regions.offsets,
+        regions.run_row,
+        regions.run_start,
+        regions.run_stop,
+        regions.bounds,
+        strength,
+    )
+    order = np.argsort(-strength, kind="stable")[:_SHARPNESS_CANDIDATES].astype(np.int64)
+    chosen = np.sort(order[strength[order] > _LEAST_STRENGTH])
+    usual = np.sqrt(_USUAL_BLUR_PX**2 + _APERTURE_VARIANCE)
+    raw = _measure_pixels(scene, regions, taken, chosen, float(usual), _BLURS_PX, parameters, threads)
+    blur, error = raw["blur"][chosen], raw["blur_error"][chosen]
+    told = np.isfinite(blur) & (error < _WORST_BLUR_ERROR * blur)
+    log_sigma, weight = np.log(usual), 1.0 / _USUAL_BLUR_SPREAD**2
+    if told.any():
+        sharp = np.log(np.quantile(blur[told], _SHARP_QUANTILE))
+        spread = np.median(error[told] / blur[told]) ** 2 / told.sum() + _BLUR_MODEL_ERROR**2
+        log_sigma = (log_sigma * weight + sharp / spread) / (weight + 1.0 / spread)
+    variance = np.exp(2.0 * log_sigma) - _APERTURE_VARIANCE
+    return float(np.sqrt(max(variance, _LEAST_BLUR_PX**2)) * pitch)
 
 
 @cache
@@ -59,7 +106,7 @@ def _table() -> NDArray[np.float64]:
 def _taken(regions: Regions) -> NDArray[np.uint8]:
     """1 for every plane pixel of a region."""
     taken = np.zeros(regions.shape, np.uint8)
-    shape.paint_runs(regions.run_row, regions.run_start, regions.run_stop, taken)
+    shape.add_runs(regions.run_row, regions.run_start, regions.run_stop, taken)
     return taken
 
 
@@ -67,14 +114,15 @@ def _measure_pixels(
     scene: Scene,
     regions: Regions,
     taken: NDArray[np.uint8],
-    blur_mm: float,
+    chosen: NDArray[np.int64],
+    sigma: float,
+    sigmas: NDArray[np.float64],
     parameters: MeasureParameters,
     threads: int,
 ) -> dict[str, NDArray[np.float64]]:
     """The kernel's columns, in pixels."""
     pitch = scene.pixel_spacing_mm
-    sigma = float(np.sqrt((blur_mm / pitch) ** 2 + _APERTURE_VARIANCE))
-    out = np.empty((len(regions), len(shape.COLUMNS)))
+    out = np.full((len(regions), len(COLUMNS)), np.nan)
     table = _table()
 
     def band(first: int, end: int) -> None:
@@ -86,8 +134,10 @@ def _measure_pixels(
             regions.run_start,
             regions.run_stop,
             regions.bounds,
+            chosen,
             table,
             sigma,
+            sigmas,
             max(parameters.background_gap_mm / pitch, 2.0),
             max(parameters.background_ring_mm / pitch, 3.0),
             parameters.largest_mm / pitch,
@@ -96,9 +146,9 @@ def _measure_pixels(
             out,
         )
 
-    if len(regions):
-        run_bands(band, len(regions), threads, _FEWEST_PER_THREAD)
-    return {name: out[:, k] for k, name in enumerate(shape.COLUMNS)}
+    if len(chosen):
+        run_bands(band, len(chosen), threads, _FEWEST_PER_THREAD)
+    return {name: out[:, k] for k, name in enumerate(COLUMNS)}
 
 
 def _columns(scene: Scene, regions: Regions, raw: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:

@@ -21,10 +21,10 @@ class MeasureParameters:
         0.25, 0.05, 2.0, "distance from a candidate to the ring that its background is taken from"
     )
     background_ring_mm: float = bounded(
-        0.45, 0.1, 5.0, "thickness of that ring for a speck; twice this for large ones"
+        0.35, 0.1, 5.0, "thickness of that ring for a speck; twice this for large ones"
     )
     largest_mm: float = bounded(
-        40.0, 1.0, 400.0, "candidates longer than this are not measured, only located"
+        30.0, 1.0, 400.0, "candidates longer than this are not measured, only located"
     )
 
     def __post_init__(self) -> None:
