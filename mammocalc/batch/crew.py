@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from mammocalc.batch.work import Outcome, Task, failure, search
 from mammocalc.errors import MammocalcError
 
+CONNECT_SECONDS = 30
 RESUME = "what is finished is kept: run the same command again to go on"
 
 
@@ -55,7 +56,7 @@ class ExecutorCrew:
             future = self._executor.submit(search, task, self._settings)
         except RuntimeError as error:  # BrokenExecutor, or shut down
             raise MammocalcError(
-                f"the executor takes no more work ({type(error).__name__}); {RESUME}"
+                f"the executor stopped working ({type(error).__name__}); {RESUME}"
             ) from None
         self._waiting.add(future)
         future.add_done_callback(lambda done: self._done.put((task, done)))
@@ -108,7 +109,7 @@ class DaskCrew:
         except ImportError:
             raise MammocalcError("a scheduler needs Dask: pip install 'mammocalc[dask]'") from None
         try:
-            self._client: Any = Client(address, timeout="30s", set_as_default=False)
+            self._client: Any = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise MammocalcError(f"no Dask scheduler at {address} ({type(error).__name__})") from None
         self._settings = settings

@@ -49,6 +49,8 @@ class RasterImage:
             raise UnreadableInput(f"the {self.kind.upper()} image is damaged or cut short") from None
         if pixels.shape != (self.rows, self.columns) or pixels.dtype not in (np.uint8, np.uint16):
             raise UnreadableInput(f"the {self.kind.upper()} image is damaged or cut short")
+        if int(pixels.max()) >= 1 << self.bits:
+            raise UnreadableInput(f"the {self.kind.upper()} image has values above the largest it declares")
         return np.require(pixels.astype(np.uint16, copy=False), requirements=["C", "W"])
 
 

@@ -81,6 +81,13 @@ def test_declared_size_is_limited(tmp_path):
         read(path, pixel_spacing_mm=0.07)
 
 
+def test_values_above_the_declared_largest_are_refused(tmp_path):
+    """Tables downstream have as many places as there are declared values."""
+    (tmp_path / "x").write_bytes(b"P5 2 2 15\n\x00\x01\x0f\x10")
+    with pytest.raises(UnreadableInput, match="values above the largest it declares"):
+        read(tmp_path / "x", pixel_spacing_mm=0.2)
+
+
 def test_colour_is_skipped(tmp_path, breast):
     colour = np.dstack([breast(bits=8)] * 3)
     save_png(tmp_path / "p", colour)

@@ -1,0 +1,211 @@
+"""Reads mutated files of every transfer syntax and format, and reports whatever is neither an image nor a typed error.
+
+    python benchmarks/fuzz_read.py --inputs 20000            # the long form, about a quarter of an hour
+    python benchmarks/fuzz_read.py --inputs 500              # the short form
+
+Each input is named by its seed file and a number, from which it is made again: ``--show SEED:NUMBER --keep FOLDER``
+writes it to a file. The reading is done in worker processes bounded in memory and time, so that a crash, a hang and a
+bomb are told apart. Exit status 1 where there was any, or an exception of another type, or a message that quotes the
+file, or an image that is not the same when it is read again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib.util
+import io
+import os
+import platform
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mammocalc.batch.pool import ProcessCrew
+from mammocalc.batch.work import Outcome, Task
+from mammocalc.errors import SkippedInput, UnreadableInput
+from mammocalc.read import read
+
+HERE = Path(__file__).parent
+MEGABYTES, SECONDS = 1500, 20.0
+SECRETS = ("Planted", "PLANTED")
+WORDS = (0x00, 0xFF, 0x7F, 0x80, 0x01, 0xFE)
+
+
+@functools.cache
+def seed_files() -> dict[str, bytes]:
+    """Small sound files: every transfer syntax, one frame and several, and the raster formats."""
+    spec = importlib.util.spec_from_file_location(
+        "dicom_files", HERE.parent / "tests" / "read" / "conftest.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    makers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(makers)
+    import imagecodecs
+    import tifffile
+
+    files = {}
+    for syntax in (*makers.NATIVE, *makers.ENCODERS):
+        for frames in (1, 3):
+            pixels = [makers.breast(40, 32, seed=frame) for frame in range(frames)]
+            dataset = makers.mammogram_dataset(pixels if frames > 1 else pixels[0], syntax, 12)
+            stream = io.BytesIO()
+            dataset.save_as(stream, enforce_file_format=True)
+            files[f"{syntax}x{frames}"] = stream.getvalue()
+    pixels = makers.breast(40, 32)
+    files["png"] = bytes(imagecodecs.png_encode(pixels))
+    files["pgm"] = b"P5\n32 40\n4095\n" + pixels.astype(">u2").tobytes()
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, compression="zlib")
+    files["tiff"] = stream.getvalue()
+    return files
+
+
+def mutated(name: str, number: int) -> bytes:
+    """Input `number` made from the seed file `name`; the same wherever it is made."""
+    chance = random.Random(f"{name}:{number}")
+    files = seed_files()
+    data = bytearray(files[name])
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        _mutate(data, chance, files)
+    return bytes(data)
+
+
+def _mutate(data: bytearray, chance: random.Random, files: dict[str, bytes]) -> None:
+    if not data:
+        return
+    # Half of the blows go to the header, whose few bytes decide the most.
+    reach = min(len(data), 1200) if chance.random() < 0.5 else len(data)
+    at = chance.randrange(reach)
+    kind = chance.randrange(9)
+    if kind == 0:
+        data[at] ^= 1 << chance.randrange(8)
+    elif kind == 1:
+        data[at] = chance.randrange(256)
+    elif kind == 2:
+        size = chance.choice((2, 4, 8))
+        data[at : at + size] = bytes([chance.choice(WORDS)]) * size
+    elif kind == 3:
+        del data[at : at + chance.choice((1, 2, 4, 16, 200))]
+    elif kind == 4:
+        data[at:at] = bytes(chance.randrange(256) for _ in range(chance.choice((1, 2, 4, 16))))
+    elif kind == 5:
+        del data[at:]
+    elif kind == 6:
+        size = chance.choice((8, 64, 500))
+        data[at:at] = data[at : at + size]
+    elif kind == 7:
+        other = files[chance.choice(sorted(files))]
+        start = chance.randrange(len(other))
+        data[at : at + 300] = other[start : start + 300]
+    else:
+        data[at : at + 4] = chance.randrange(1 << 32).to_bytes(4, chance.choice(("little", "big")))
+
+
+def search(task: Task, settings: bytes) -> Outcome:
+    """Make one input and read it; `status` says what came of it, `seconds` and ``timings["mb"]`` what it took."""
+    name, _, number = task.name.partition(":")
+    began = time.perf_counter()
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(mutated(name, int(number)))
+        file.flush()
+        status, reason = _result(file.name)
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return Outcome(task.name, 0, 1, status, reason, {}, time.perf_counter() - began, {"mb": largest})
+
+
+def _result(path: str) -> tuple[str, str]:
+    try:
+        mammogram = read(path, pixel_spacing_mm=0.07)
+    except (UnreadableInput, SkippedInput) as error:
+        said = str(error)
+        if "\n" in said or any(secret in said for secret in SECRETS):
+            return "bad message", said
+        return type(error).__name__, said
+    except BaseException as error:
+        return "other exception", f"{type(error).__name__}: {error}"
+    again = read(path, pixel_spacing_mm=0.07)
+    if not np.array_equal(mammogram.pixels, again.pixels):
+        return "unstable image", ""
+    sound = mammogram.pixels.dtype == np.uint16 and mammogram.pixels.ndim == 2
+    sound = sound and int(mammogram.pixels.max(initial=0)) < 1 << mammogram.bits_stored
+    return ("image", "") if sound else ("broken image", str(mammogram.pixels.dtype))
+
+
+def tasks(inputs: int, first: int) -> Iterator[Task]:
+    """`inputs` of them, seed files in turn."""
+    names = sorted(seed_files())
+    for k in range(inputs):
+        yield Task("", f"{names[k % len(names)]}:{first + k // len(names)}")
+
+
+def run(inputs: int, first: int, jobs: int) -> tuple[Counter[tuple[str, str]], list[Outcome], float, float]:
+    """Read all inputs; counts by seed file and result, the bad ones, the longest time and the largest memory."""
+    crew = ProcessCrew(
+        jobs, b"", megabytes=MEGABYTES, seconds=SECONDS, searcher="fuzz_read:search", prepare=""
+    )
+    waiting = deque(tasks(inputs, first))
+    counts: Counter[tuple[str, str]] = Counter()
+    bad: list[Outcome] = []
+    longest = largest = 0.0
+    under_way = 0
+    try:
+        while waiting or under_way:
+            while waiting and under_way < crew.capacity:
+                crew.submit(waiting.popleft())
+                under_way += 1
+            _, outcome = crew.collect()
+            under_way -= 1
+            counts[outcome.name.partition(":")[0], outcome.status] += 1
+            longest, largest = max(longest, outcome.seconds), max(largest, outcome.timings.get("mb", 0.0))
+            if outcome.status not in ("image", "UnreadableInput", "SkippedInput"):
+                bad.append(outcome)
+    finally:
+        crew.close()
+    return counts, bad, longest, largest
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--inputs", type=int, default=20_000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first input of each seed file")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--keep", type=Path, help="write the bad inputs into this folder")
+    parser.add_argument("--show", help="only write the input SEED:NUMBER into --keep")
+    options = parser.parse_args()
+    if options.show:
+        name, _, number = options.show.partition(":")
+        (options.keep / f"{name}-{number}").write_bytes(mutated(name, int(number)))
+        return 0
+    sys.path.append(str(HERE))
+    began = time.perf_counter()
+    counts, bad, longest, largest = run(options.inputs, options.first, options.jobs)
+    seconds = time.perf_counter() - began
+    print(f"{platform.platform()}, Python {platform.python_version()}, {options.jobs} processes")
+    kinds = sorted({status for _, status in counts})
+    print(f"{'seed file':28}" + "".join(f"{kind:>17}" for kind in kinds))
+    for name in sorted(seed_files()):
+        print(f"{name:28}" + "".join(f"{counts[name, kind]:17}" for kind in kinds))
+    print(
+        f"{options.inputs} inputs in {seconds:.0f} s; longest {longest:.2f} s; a process took at most {largest:.0f} MB"
+    )
+    for outcome in bad:
+        print(f"BAD {outcome.name}: {outcome.status}: {outcome.reason}")
+        if options.keep:
+            options.keep.mkdir(parents=True, exist_ok=True)
+            name, _, number = outcome.name.partition(":")
+            (options.keep / f"{name}-{number}").write_bytes(mutated(name, int(number)))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
