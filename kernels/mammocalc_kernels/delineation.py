@@ -149,7 +149,7 @@ def _is_nearest(occupied, row, col, number, distance):  # type: ignore[no-untype
 
 
 @kernel
-def _delineate(
+def _delineate(  # type: ignore[no-untyped-def]
     plane,
     occupied,
     offsets,
@@ -162,7 +162,7 @@ def _delineate(
     fraction,
     saddle,
     smallest_contrast,
-):  # type: ignore[no-untyped-def]
+):
     h, w = plane.shape
     reach = ring + 2
     widest = 1

@@ -106,11 +106,11 @@ def _components(
         np.float32
     )
     growth, seed = (threshold * judged for threshold in thresholds)
-    runs = hysteresis_runs(response, growth, seed, cell, threads=threads)
+    runs = hysteresis_runs(response, growth, seed, cell, threads=threads)[:4]
     if factor > 1:
         disc = np.pi / 4 * (parameters.largest_lump_mm / (factor * scene.pixel_spacing_mm)) ** 2
-        runs = _enlarged(*_without_large(*runs[:4], disc), factor, scene.plane.shape)
-    return Components(*runs[:4], response, level, factor, tile)
+        runs = _enlarged(*_without_large(*runs, disc), factor, scene.plane.shape)
+    return Components(*runs, response, level, factor, tile)
 
 
 def _texture_level(quantiles: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -156,7 +156,7 @@ def test_the_cap_keeps_the_best():
 
 
 def test_score_rises_with_contrast_and_company():
-    heights = (5, 8, 22)
+    heights = (3, 5, 22)
     plane = tissue()
     for i, height in enumerate(heights):
         plane = with_disc(plane, 100, 60 + 170 * i, 2.5, height)
@@ -167,13 +167,14 @@ def test_score_rises_with_contrast_and_company():
         for i, height in enumerate(heights):
             if abs(col - (60 + 170 * i)) < 4 and abs(regions.evidence["row"][k] - 100) < 4:
                 by_height[height] = regions.score[k]
-    assert by_height[5] < by_height[8] < by_height[22]
+    assert by_height[3] < by_height[5]
+    assert by_height[22] > 0.9
     crowd = plane.copy()
     for angle in np.linspace(0, 2 * np.pi, 7)[:-1]:
         crowd = with_disc(crowd, 100 + 25 * np.sin(angle), 230 + 25 * np.cos(angle), 2.5, 22)
     helped = segment(scene_of(crowd), SegmentParameters(min_score=0.0))
     nearest = np.argmin(np.hypot(helped.evidence["row"] - 100, helped.evidence["col"] - 230))
-    assert helped.score[nearest] > by_height[8]
+    assert helped.score[nearest] > by_height[22]
 
 
 def test_constant_plane_gives_nothing():
