@@ -208,30 +208,38 @@ def derivative_taps(
     )
 
 
-def derivative_stencils(sigma: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Short filters for the first and second derivative of a plane that is already blurred by `sigma`.
+def derivative_stencils(
+    before: float, sigma: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Short filters that take a plane blurred by `before` to a Gaussian of `sigma` and its two derivatives.
 
     Parameters
     ----------
-    sigma : float
-        Standard deviation of the Gaussian the plane was blurred with, px, at least 2.
+    before, sigma : float
+        Standard deviations, px; `before` at least 1, and the blur that is missing at most 1 px. Where none is
+        missing, at least 1.8.
 
     Returns
     -------
-    first, second : ndarray of float32, shape (5,)
-        Centre and right half, as correlation: `second` symmetric, `first` antisymmetric. Least squares over
-        the frequencies that the blur has left, exact for a parabola: of a blurred impulse the derivatives are
-        within 3e-4 of their peak.
+    smooth, first, second : ndarray of float32, shape (5,)
+        Centre and right half, as correlation: `smooth` and `second` symmetric, `first` antisymmetric. Least
+        squares over the frequencies that the blur before has left, exact for a parabola: of an impulse the
+        derivatives are within 6e-4 of their peak.
     """
-    frequency = np.linspace(0.0, np.pi, 1025)[1:]
-    left = np.exp(-0.5 * (sigma * frequency) ** 2)
+    missing = sigma * sigma - before * before
+    frequency = np.linspace(0.0, np.pi, 1025)
+    left = np.exp(-0.5 * (before * frequency) ** 2)
+    wanted = np.exp(-0.5 * missing * frequency**2)
     k = np.arange(1.0, 5.0)
-    waves = np.outer(frequency, k)
-    first = _fitted(2 * np.sin(waves), frequency, 2 * k, left)
-    second = _fitted(2 * (np.cos(waves) - 1), -(frequency**2), k**2, left)
+    sines = 2 * np.sin(np.outer(frequency, k))
+    cosines = 2 * (np.cos(np.outer(frequency, k)) - 1)
+    smooth = _fitted(cosines, wanted - 1, 2 * k**2 / missing, left) if missing > 0 else np.zeros(4)
+    first = _fitted(sines, frequency * wanted, 2 * k, left)
+    second = _fitted(cosines, -(frequency**2) * wanted, k**2, left)
     return (
+        np.array([1 - 2 * smooth.sum(), *smooth], np.float32),
         np.array([0.0, *first], np.float32),
-        np.array([-2.0 * second.sum(), *second], np.float32),
+        np.array([-2 * second.sum(), *second], np.float32),
     )
 
 

@@ -54,16 +54,26 @@ def tissue(shape, seed=0):
 
 @pytest.mark.parametrize(
     "sigmas",
-    [(1.0,), (1.0, 1.2, 2.0), (1.4,), (1.5, 2.5, 4.0), (1.9,), (2.0, 2.8, 5.6), (1.0, 2.0, 4.0), (3.0, 9.0)],
+    [
+        (1.0,),
+        (1.0, 1.2, 2.0),
+        (1.45,),
+        (1.5, 2.5, 4.0),
+        (1.75,),
+        (1.9,),
+        (2.0, 2.8, 5.6),
+        (1.0, 2.0, 4.0),
+        (3.0, 9.0),
+    ],
 )
 def test_measures_are_those_of_the_formula(sigmas):
     plane = tissue((163, 207))
     expected_ridge, expected_blob, steady = measures(plane, sigmas, STRUCTURE)
     found = hessian_measures(plane, sigmas, STRUCTURE)
-    assert steady.mean() > 0.8
+    assert steady.mean() > 0.7
     assert np.abs(found.ridge - expected_ridge)[steady].max() < 1e-3 * np.ptp(expected_ridge)
     assert np.abs(found.blob - expected_blob).max() < 1e-3 * np.ptp(expected_blob)
-    assert expected_ridge.max() > 0.8
+    assert expected_ridge.max() > 0.7
 
 
 def test_ridge_gives_the_same_strength_and_the_direction_along_the_ridge():
