@@ -25,6 +25,8 @@ Side = Literal["left", "right"]
 LOGARITHM_FOOT = 0.08
 # A column (or row) belongs to the exposed field where at least this part of its cells is not blank.
 FIELD_CONTENT = 0.25
+# Images smaller than this either way, mm, hold no anatomy.
+SMALLEST_MM = 5.0
 # Side of the cells on which the grey level is searched for, mm.
 SEARCH_MM = 1.5
 # Number of grey levels tried.
@@ -155,7 +157,7 @@ def _steepest_level_set(level: NDArray[np.float32], radius: float) -> tuple[floa
     import cv2
 
     steepness = cv2.magnitude(cv2.Sobel(level, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(level, cv2.CV_32F, 0, 1) / 8)
-    low, high = np.percentile(level, [1, 95])
+    low, high = np.percentile(level, [1, 99])
     candidates: list[tuple[float, float, NDArray[np.uint8]]] = []
     cross = np.ones((3, 3), np.uint8)
     for part in np.linspace(0.02, 0.8, LEVELS):
@@ -216,13 +218,18 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
     Raises
     ------
     NoBreastFound
-        The image is of one value, or holds nothing large enough that stands out from its background.
+        The image is tiny or of one value, or holds nothing large enough that stands out from its background.
     """
     import cv2
 
     parameters = parameters or PrepareParameters()
     if int(cells.darkest.min()) == int(cells.brightest.max()) or not cells.valid.any():
         raise NoBreastFound("no breast found: every pixel of the image has the same value")
+    tall, wide = float(cells.height_mm.sum()), float(cells.width_mm.sum())
+    if min(tall, wide) < SMALLEST_MM:
+        raise NoBreastFound(
+            f"no breast found: the image is {tall:.1f} by {wide:.1f} mm, {SMALLEST_MM:.0f} mm are needed each way"
+        )
     field = find_field(cells)
     row_min, col_min, row_max, col_max = field
     exposed = np.ascontiguousarray(cells.density[row_min:row_max, col_min:col_max])
@@ -234,8 +241,9 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
     shape = (max(1, exposed.shape[1] // factor), max(1, exposed.shape[0] // factor))
     small = cv2.resize(exposed, shape, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(cv2.medianBlur(small, 3), (0, 0), 1.0)
-    low, high = np.percentile(small, [1, 95])
-    if not high > low:
+    low, high = np.percentile(small, [1, 99])
+    # Apart from the rounding of the blur.
+    if high - low <= 1e-5 * max(abs(low), abs(high)):
         raise NoBreastFound("no breast found: nothing in the image stands out from its background")
     level = np.log(np.maximum(small - low, 0) / (high - low) + LOGARITHM_FOOT).astype(np.float32)
     radius = parameters.outline_smoothing_mm / (factor * cells.size_mm)
@@ -252,10 +260,11 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
     whole = np.zeros(cells.density.shape, np.bool_)
     whole[row_min:row_max, col_min:col_max] = mask > 0
     area = breast_area_mm2(cells, whole)
-    if area < max(parameters.minimum_breast_area_mm2, cells.size_mm**2):
+    # A small image, such as a specimen's or a crop, need not show as much.
+    least = min(parameters.minimum_breast_area_mm2, 0.25 * breast_area_mm2(cells, np.ones_like(whole)))
+    if area < least or not whole.any():
         raise NoBreastFound(
-            f"no breast found: the largest bright object covers {area:.0f} mm2, "
-            f"a breast at least {parameters.minimum_breast_area_mm2:.0f} mm2"
+            f"no breast found: the largest bright object covers {area:.0f} mm2, a breast at least {least:.0f} mm2"
         )
     low, high = np.percentile(cells.density[whole], [1, 99])
     return Breast(

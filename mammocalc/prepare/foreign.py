@@ -3,7 +3,7 @@
 Metal and paint are told from calcium by three signs at once, because each alone is also true of some calcifications:
 
 * **Extreme.** A disc stands out by 30 % of the breast's own grey range. A line must do much more: on a processed image
-  it is fully white and stands out by the whole range; on a raw image it absorbs more a mm of its calibre than
+  it is fully white and stands out by 80 % of the range; on a raw image it absorbs more a mm of its calibre than
   hydroxyapatite can. A rod of calcium may well be white, but not that far above all tissue.
 * **Flat with a sharp edge.** Metal absorbs everything from its rim on and paint has one value, so nearly all of the
   object above half of its contrast is also above 85 % of it. A ball or rod of calcium is thin at its rim: of an
@@ -27,7 +27,7 @@ from mammocalc.read.mammogram import Mammogram
 
 # Contrast of a disc and of a white line, as parts of the breast's 1-99 % range.
 DISC_CONTRAST = 0.3
-LINE_CONTRAST = 1.0
+LINE_CONTRAST = 0.8
 # Least part of the area above half contrast that is above 85 % of it, apart from one pixel of blur at the rim.
 FLAT_DISC = 0.85
 FLAT_WHITE_LINE = 0.85
@@ -188,7 +188,8 @@ def _object(
     ring = np.ones(density.shape, np.bool_)
     ring[cells.step : -cells.step, cells.step : -cells.step] = False
     ground = float(np.median(density[ring]))
-    peak = float(np.partition(density, -5, axis=None)[-5])
+    fifth = max(0, density.size - 5)
+    peak = float(np.partition(density, fifth, axis=None)[fifth])
     mask = (density > ground + 0.5 * (peak - ground)).astype(np.uint8)
     count, label = cv2.connectedComponents(mask, connectivity=8)
     if count < 2:

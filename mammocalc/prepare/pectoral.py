@@ -31,7 +31,6 @@ STEEPEST_PER_MM = 0.03
 LEAST = (0.215, 0.78)
 LEAST_EXPECTED = (0.14, 0.70)
 VIEWS_WITH_MUSCLE = ("MLO", "LMO", "SIO", "ISO")
-LEAST_PART = 0.78
 SAMPLES = 48
 # How far the edge may bend away from the line, mm.
 BEND_MM = 8.0
