@@ -11,8 +11,8 @@ from mammocalc_kernels.streams import read, running_sum, span, write
 
 # Widest window whose sum is sure to fit 31 bits: 181**2 * 65535 < 2**31.
 WIDEST_WINDOW = 181
-# Columns summed at a time, so that the sums stay in the nearest cache; a multiple of the vector length.
-_CHUNK = 1024
+# Columns summed at a time, so that the sums stay in the nearest cache; whole vectors.
+_CHUNK = 832
 
 
 def local_statistics(
@@ -67,35 +67,17 @@ def local_statistics(
 
 
 @kernel
-def _exchange_one_side(sums, squares, at, new, new_at, old, old_at, n, sign):  # type: ignore[no-untyped-def]
-    """Add `sign` times the change from the old row to the new one."""
+def _exchange(sums, squares, at, new, new_at, old, old_at, n):  # type: ignore[no-untyped-def]
+    """Add the new row to the column sums and take the old one away."""
     s = span(sums, at, n)
     q = span(squares, at, n)
     a = span(new, new_at, n)
     b = span(old, old_at, n)
     for c in range(n):
-        x = np.int64(read(a, c))
-        y = np.int64(read(b, c))
-        write(s, c, s[c] + np.int32(sign * (x - y)))
-        write(q, c, q[c] + sign * (x - y) * (x + y))
-
-
-@kernel
-def _exchange(sums, squares, at, new, new_at, old, old_at, window, n):  # type: ignore[no-untyped-def]
-    """Add the change from the old row to the new one, less the change `window` columns before."""
-    s = span(sums, at, n)
-    q = span(squares, at, n)
-    new_left = span(new, new_at, n)
-    old_left = span(old, old_at, n)
-    new_right = span(new, new_at + window, n)
-    old_right = span(old, old_at + window, n)
-    for c in range(n):
-        x = np.int32(read(new_right, c))
-        y = np.int32(read(old_right, c))
-        u = np.int32(read(new_left, c))
-        v = np.int32(read(old_left, c))
-        write(s, c, s[c] + ((x - y) - (u - v)))
-        write(q, c, q[c] + (np.int64(x - y) * np.int64(x + y) - np.int64(u - v) * np.int64(u + v)))
+        x = np.int32(read(a, c))
+        y = np.int32(read(b, c))
+        write(s, c, s[c] + (x - y))
+        write(q, c, q[c] + np.int64(x - y) * np.int64(x + y))
 
 
 @kernel
@@ -116,16 +98,20 @@ def _finish(sums, squares, start, mean, deviation, at, n, count):  # type: ignor
 
 
 @kernel
-def _finish_border(sums, squares, shift, mean, deviation, r, left, right, half, height):  # type: ignore[no-untyped-def]
-    """The same for columns ``left .. right - 1``, each of whose windows is cut at a border."""
-    n = mean.shape[1]
-    for c in range(left, right):
-        count = height * (min(c + half, n - 1) - max(c - half, 0) + 1)
+def _finish_border(sums, squares, start, mean, deviation, at, widths, first, n, height):  # type: ignore[no-untyped-def]
+    """The same for columns from `first`, each with its own width of window."""
+    s = span(sums, start, n)
+    q = span(squares, start, n)
+    w = span(widths, first, n)
+    m = span(mean, at, n)
+    d = span(deviation, at, n)
+    for c in range(n):
+        count = height * read(w, c)
         share = 1.0 / count
-        total = np.int64(sums[c + shift])
-        spread = count * squares[c + shift] - total * total
-        mean[r, c] = np.float32(np.float64(total) * share)
-        deviation[r, c] = np.sqrt(np.float32(spread)) * np.float32(share)
+        total = np.int64(read(s, c))
+        spread = count * read(q, c) - total * total
+        write(m, c, np.float32(np.float64(total) * share))
+        write(d, c, np.sqrt(np.float32(spread)) * np.float32(share))
 
 
 @kernel
@@ -136,11 +122,15 @@ def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[
     flat_deviation = deviation.reshape(deviation.size)
     window = 2 * half + 1
     nothing = np.zeros(n, np.uint16)
-    # Item k holds how the window sum changes as its last column comes to k: column sum k less column sum
-    # k - window, columns outside being 0. Their running sum at k is the window around column k - half.
-    length = -(-(n + half) // _CHUNK) * _CHUNK
-    sum_steps = np.zeros(length, np.int32)
-    square_steps = np.zeros(length, np.int64)
+    # Column sums of the rows in reach, with at least a window of zeros before, `half` after, in whole vectors.
+    # The sum of the window around column k - half ends with column k.
+    lead = -(-window // 16) * 16
+    length = -(-(n + half) // 16) * 16
+    column_sums = np.zeros(lead + length, np.int32)
+    column_squares = np.zeros(lead + length, np.int64)
+    widths = np.empty(n, np.int64)
+    for c in range(n):
+        widths[c] = min(c + half, n - 1) - max(c - half, 0) + 1
     sums = np.empty(_CHUNK, np.int32)
     squares = np.empty(_CHUNK, np.int64)
     for r in range(first - 2 * half, end):
@@ -157,38 +147,55 @@ def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[
         if leaving >= max(first - half, 0):
             old = source
             old_at = leaving * n
-        both = max(n - window, 0)
-        _exchange_one_side(sum_steps, square_steps, 0, new, new_at, old, old_at, min(window, n), 1)
-        _exchange(sum_steps, square_steps, window, new, new_at, old, old_at, window, both)
-        behind = max(n, window)
-        after = max(n + half - behind, 0)
-        _exchange_one_side(
-            sum_steps,
-            square_steps,
-            behind,
-            new,
-            new_at + behind - window,
-            old,
-            old_at + behind - window,
-            after,
-            -1,
-        )
-        if r < first:
-            continue
         height = min(entering, rows - 1) - max(r - half, 0) + 1
         total = np.int32(0)
         square_total = np.int64(0)
-        for start in range(0, n + half, _CHUNK):
-            total = running_sum(sum_steps, start, sums, _CHUNK, total)
-            square_total = running_sum(square_steps, start, squares, _CHUNK, square_total)
+        for start in range(0, length, _CHUNK):
+            items = min(_CHUNK, length - start)
+            # A window's sum needs no column beyond its last, so the chunk's columns are brought up just before.
+            columns = max(min(items, n - start), 0)
+            _exchange(
+                column_sums,
+                column_squares,
+                lead + start,
+                new,
+                new_at + start,
+                old,
+                old_at + start,
+                columns,
+            )
+            if r < first:
+                continue
+            total = running_sum(column_sums, lead + start, window, sums, items, total)
+            square_total = running_sum(column_squares, lead + start, window, squares, items, square_total)
             # Columns of this chunk; those whose window lies inside the image share one count.
             left = max(start - half, 0)
             right = min(start + _CHUNK - half, n)
             inner_left = min(max(left, half), right)
             inner_right = max(min(right, n - half), inner_left)
             shift = half - start
-            _finish_border(sums, squares, shift, mean, deviation, r, left, inner_left, half, height)
-            inner = inner_right - inner_left
-            at = r * n + inner_left
-            _finish(sums, squares, inner_left + shift, flat_mean, flat_deviation, at, inner, height * window)
-            _finish_border(sums, squares, shift, mean, deviation, r, inner_right, right, half, height)
+            for begin, stop in ((left, inner_left), (inner_right, right)):
+                if begin == stop:
+                    continue
+                _finish_border(
+                    sums,
+                    squares,
+                    begin + shift,
+                    flat_mean,
+                    flat_deviation,
+                    r * n + begin,
+                    widths,
+                    begin,
+                    stop - begin,
+                    height,
+                )
+            _finish(
+                sums,
+                squares,
+                inner_left + shift,
+                flat_mean,
+                flat_deviation,
+                r * n + inner_left,
+                inner_right - inner_left,
+                height * window,
+            )

@@ -33,16 +33,16 @@ def test_spans_index_the_flat_array_and_calls_keep_their_order():
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
-def test_running_sum_is_a_cumulative_sum(dtype):
+def test_running_sum_slides(dtype):
     source = np.random.default_rng(0).integers(-1000, 1000, 300).astype(dtype)
     target = np.full(257, 5, dtype)
 
     @numba.njit
     def run(source, target, carry):
-        return running_sum(source, 3, target, 256, carry)
+        return running_sum(source, 11, 7, target, 256, carry)
 
-    last = run(source, target, dtype(17))
-    expected = 17 + source[3:259].cumsum()
+    last = run(source, target, source[4:11].sum())
+    expected = np.array([source[k - 6 : k + 1].sum() for k in range(11, 267)])
     assert np.array_equal(target[:256], expected)
     assert target[256] == 5
     assert last == expected[-1]
