@@ -82,7 +82,7 @@ def find_nipple(
     )
     evidence[:margin] = evidence[len(line) - margin :] = -np.inf
     best = int(evidence.argmax())
-    row, column = _along(line, 1.0 / spacing)[best]
+    row, column = _along(line, 1.0 / spacing)[best].tolist()
     return ((row + 0.5) * cells.step - 0.5, (column + 0.5) * cells.step - 0.5)
 
 
