@@ -12,6 +12,9 @@ from mammocalc.arrange.distribution import LEAST_AREA_MM2, distribution_of, shap
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import Points
 
+SPACING_NEIGHBOURS = 3
+"""The spacing around a calcification is its mean distance to this many others."""
+
 Groups = list[NDArray[np.int64]]
 
 
@@ -48,7 +51,7 @@ def find_clusters(
         # Everything is within reach of everything: only what is crowded against that stands out as a group.
         reach = min(reach, 0.5 * np.sqrt(shape_of(points[found]).area_mm2 / len(found)))
     loose = []
-    for component in _linked(points[found], reach):
+    for component in _linked(points[found], reach, parameters):
         members = found[component]
         if _is_cluster(points[members], parameters):
             groups.append(members)
@@ -65,13 +68,25 @@ def find_clusters(
     return [groups[i] for i in order], [names[i] for i in order]
 
 
-def _linked(points: Points, reach_mm: float) -> Groups:
-    """Single linkage: the components of the graph of all pairs within reach."""
+def _linked(points: Points, reach_mm: float, parameters: ArrangeParameters) -> Groups:
+    """Single linkage: the components of the graph of all pairs within reach.
+
+    The reach of a crowded calcification is shorter, a multiple of the spacing around it: a tight group does not catch
+    what lies scattered around it, nor a second group beside it.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
-    pairs = cKDTree(points).query_pairs(reach_mm, output_type="ndarray")
+    tree = cKDTree(points)
+    distance, _ = tree.query(points, k=min(len(points), 1 + SPACING_NEIGHBOURS))
+    spacing = np.asarray(distance)[:, 1:].mean(axis=1)
+    reach = np.clip(
+        parameters.linkage_spacing * spacing, min(parameters.linkage_least_mm, reach_mm), reach_mm
+    )
+    pairs = tree.query_pairs(reach_mm, output_type="ndarray")
+    length = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
+    pairs = pairs[length <= np.minimum(reach[pairs[:, 0]], reach[pairs[:, 1]])]
     graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(len(points),) * 2)
     count, component = connected_components(graph, directed=False)
     order = np.argsort(component, kind="stable")
@@ -121,6 +136,8 @@ def cluster_table(
     members = np.array([len(group) for group in groups], np.int64)
     area = np.array([shape.area_mm2 for shape in shapes], np.float64)
     elongation = np.log2(np.maximum(columns["elongation"], 1.0))
+    edge_share = columns["edge_width_mm"] / np.maximum(columns["diameter_mm"], 1e-6)
+    clear = [_clearest(group, columns["cnr"]) for group in groups]
     return {
         "cluster_id": np.arange(1, len(groups) + 1, dtype=np.int64),
         "n_calcifications": members,
@@ -133,12 +150,31 @@ def cluster_table(
         "distribution": np.array(distributions, "U16"),
         "size_spread": np.array([_robust_variation(columns["diameter_mm"][group]) for group in groups]),
         "shape_spread": np.array(
-            [float(np.subtract(*np.percentile(elongation[group], [75, 25]))) for group in groups], np.float64
+            [float(np.subtract(*np.nanpercentile(elongation[group], [75, 25]))) for group in groups],
+            np.float64,
         ),
+        "median_diameter_mm": np.array(
+            [_median(columns["diameter_mm"][group]) for group in groups], np.float64
+        ),
+        "median_elongation": np.array([_median(columns["elongation"][best]) for best in clear], np.float64),
+        "mean_circularity": np.array(
+            [np.nanmean(columns["circularity"][best]) for best in clear], np.float64
+        ),
+        "median_edge_share": np.array([_median(edge_share[group]) for group in groups], np.float64),
     }
+
+
+def _clearest(members: NDArray[np.int64], cnr: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The better half of the members, by contrast-to-noise ratio: the shape of the others is mostly noise."""
+    order = np.argsort(-cnr[members], kind="stable")
+    return members[order[: max(4, len(members) // 2)]]
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
 
 
 def _robust_variation(values: NDArray[np.float64]) -> float:
     """Median absolute deviation, scaled to a normal distribution's standard deviation, over the median."""
-    middle = float(np.median(values))
-    return float(1.4826 * np.median(np.abs(values - middle)) / middle) if middle > 0 else float("nan")
+    middle = _median(values)
+    return 1.4826 * _median(np.abs(values - middle)) / middle if middle > 0 else float("nan")

@@ -38,6 +38,10 @@ FEATURES: Mapping[str, Feature] = {
         "", "robust coefficient of variation of the members' diameters; NaN for none"
     ),
     "cluster_shape_spread": Feature("", "interquartile range of the members' log2 elongation; NaN for none"),
+    "cluster_diameter_mm": Feature("mm", "median diameter of the members; NaN for none"),
+    "cluster_elongation": Feature("", "median elongation of the clearer half of the members; NaN for none"),
+    "cluster_circularity": Feature("", "mean circularity of the clearer half of the members; NaN for none"),
+    "cluster_edge_share": Feature("", "median of the members' edge width over diameter; NaN for none"),
     "cluster_distribution": Feature(
         "text", "diffuse, regional, grouped, linear, segmental, or empty for none"
     ),

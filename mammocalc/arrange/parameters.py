@@ -67,6 +67,10 @@ class ArrangeParameters:
     ridge_clear: float = bounded(1.0, 0.0, 20.0, "a vessel stands this many standard errors above its sides")
 
     linkage_mm: float = bounded(10.0, 1.0, 50.0, "calcifications this near to each other are in one cluster")
+    linkage_spacing: float = bounded(
+        4.0, 1.0, 100.0, "in a crowd the linkage is at most this many times the spacing of its members"
+    )
+    linkage_least_mm: float = bounded(3.0, 0.5, 50.0, "but never shorter than this")
     group_members: int = bounded(5, 2, 100, "least number of calcifications in a cluster")
     line_members: int = bounded(3, 3, 100, "least number of calcifications in a linear cluster")
     line_axis_ratio: float = bounded(0.2, 0.01, 1.0, "a linear cluster's minor over its major axis, at most")

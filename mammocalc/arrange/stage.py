@@ -170,6 +170,10 @@ def _cluster_columns(
         "cluster_linearity": np.full(rows, np.nan),
         "cluster_size_spread": np.full(rows, np.nan),
         "cluster_shape_spread": np.full(rows, np.nan),
+        "cluster_diameter_mm": np.full(rows, np.nan),
+        "cluster_elongation": np.full(rows, np.nan),
+        "cluster_circularity": np.full(rows, np.nan),
+        "cluster_edge_share": np.full(rows, np.nan),
         "cluster_distribution": np.full(rows, "", "U16"),
     }
     of_table = {
@@ -179,6 +183,10 @@ def _cluster_columns(
         "cluster_linearity": "linearity",
         "cluster_size_spread": "size_spread",
         "cluster_shape_spread": "shape_spread",
+        "cluster_diameter_mm": "median_diameter_mm",
+        "cluster_elongation": "median_elongation",
+        "cluster_circularity": "mean_circularity",
+        "cluster_edge_share": "median_edge_share",
         "cluster_distribution": "distribution",
     }
     for i, members in enumerate(groups):

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from mammocalc.arrange.arrangement import Arrangement
 from mammocalc.classify.rules import Columns
 from mammocalc.measure.features import Feature
-from mammocalc.measure.measurements import Measurements
 
 ARRANGED: Mapping[str, Feature] = {
     "n_calcifications": Feature("", "calcifications in the cluster"),
@@ -21,24 +20,23 @@ ARRANGED: Mapping[str, Feature] = {
     "distribution": Feature("text", "diffuse, regional, grouped, linear or segmental"),
     "size_spread": Feature("", "robust coefficient of variation of the members' diameters"),
     "shape_spread": Feature("", "interquartile range of the members' log2 elongation"),
-}
-MEDIANS: Mapping[str, Feature] = {
     "median_diameter_mm": Feature("mm", "median diameter of the members"),
+    "median_elongation": Feature("", "median elongation of the clearer half of the members"),
+    "mean_circularity": Feature("", "mean circularity of the clearer half of the members"),
+    "median_edge_share": Feature("", "median of the members' edge width over diameter"),
 }
 
 
 def catalogue(labels: Sequence[str]) -> dict[str, Feature]:
     """Features of a cluster, those counted from its members' labels included."""
-    features = {**ARRANGED, **MEDIANS}
+    features = dict(ARRANGED)
     for label in labels:
         features[f"count_{label}"] = Feature("", f"members labelled {label}")
         features[f"share_{label}"] = Feature("", f"share of the members labelled {label}")
     return features
 
 
-def columns(
-    measurements: Measurements, arrangement: Arrangement, label: NDArray[np.str_], labels: Sequence[str]
-) -> Columns:
+def columns(arrangement: Arrangement, label: NDArray[np.str_], labels: Sequence[str]) -> Columns:
     """One column for every name in the catalogue, one row a cluster."""
     clusters = arrangement.clusters
     ids = np.asarray(clusters["cluster_id"])
@@ -51,8 +49,4 @@ def columns(
         count = np.bincount(place[member & (label == name)], minlength=len(ids)).astype(np.float64)
         out[f"count_{name}"] = count
         out[f"share_{name}"] = count / np.maximum(total, 1.0)
-    diameter = measurements.columns["diameter_mm"]
-    out["median_diameter_mm"] = np.array(
-        [np.median(diameter[place == i]) if total[i] else np.nan for i in range(len(ids))], np.float64
-    )
     return out

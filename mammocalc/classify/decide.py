@@ -39,7 +39,7 @@ def classify(measurements: Measurements, arrangement: Arrangement, lexicon: Lexi
     label, suspicion, rule, margin, runner_up = _decide(
         lexicon.rules, calcification_columns(measurements, arrangement), lexicon, rows
     )
-    columns = cluster_features.columns(measurements, arrangement, label, LABELS)
+    columns = cluster_features.columns(arrangement, label, LABELS)
     of_cluster = _decide(lexicon.cluster_rules, columns, lexicon, len(arrangement.clusters["cluster_id"]))
     return Classification(
         label, suspicion, rule, margin, runner_up, of_cluster[0], of_cluster[1], of_cluster[2]
