@@ -414,7 +414,8 @@ def info(
         "mammocalc": __version__,
         **dependency_versions(),
         **{name: str(value) for name, value in machine().items()},
-        "compiled kernels": f"{cache.compiled} of {cache.kernels}, {cache.megabytes:.1f} MB in {cache.folder}",
+        "kernels compiled": "all" if cache.is_complete else "not all yet",
+        "kernel cache": f"{cache.megabytes:.1f} MB in {cache.folder}",
     }
     for name, value in facts.items():
         print(f"{name:24} {value or 'not installed'}")

@@ -2,90 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
-import pkgutil
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+
+# A breast with room for everything that is drawn; what is compiled does not depend on size.
+_ROWS, _COLUMNS = 900, 640
 
 
 @dataclass(frozen=True)
 class KernelCache:
-    """Where compiled kernels are kept, and how far they are there.
+    """Where compiled kernels are kept.
 
     Attributes
     ----------
     folder : Path
-    compiled, kernels : int
-        Kernels with compiled code that fits their source, of all that there are. Kernels that are only ever called by
-        other kernels have none of their own.
     megabytes : float
-        Size of the folder's kernel files.
+        Size of the compiled code, of earlier versions too.
+    is_complete : bool
+        Whether `warm_up` has run here for these sources.
     """
 
     folder: Path
-    compiled: int
-    kernels: int
     megabytes: float
-
-
-def _kernels() -> Iterator[Any]:
-    """Every compiled function of ``mammocalc_kernels``, in the module that defines it."""
-    import mammocalc_kernels
-    from numba.core.dispatcher import Dispatcher
-
-    for module_info in pkgutil.iter_modules(mammocalc_kernels.__path__):
-        module = import_module(f"mammocalc_kernels.{module_info.name}")
-        for value in vars(module).values():
-            if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
-                yield value
-
-
-def _index_is_fresh(kernel: Any) -> bool:
-    """Whether the cache has code of this kernel that is not older than its source."""
-    code = kernel.py_func.__code__
-    source = Path(code.co_filename)
-    pattern = f"{source.stem}.{kernel.py_func.__qualname__}-{code.co_firstlineno}.{_python()}.nbi"
-    return _any_fresh(Path(kernel.stats.cache_path), pattern, source)
-
-
-def _any_fresh(folder: Path, pattern: str, source: Path) -> bool:
-    changed = source.stat().st_mtime
-    return any(file.stat().st_mtime >= changed for file in folder.glob(pattern))
-
-
-def _python() -> str:
-    return f"py{sys.version_info.major}{sys.version_info.minor}"
+    is_complete: bool
 
 
 def kernel_cache() -> KernelCache:
     """The state of the compiled kernels' cache on disk."""
-    kernels = list(_kernels())
-    folder = Path(kernels[0].stats.cache_path)
-    size = sum(file.stat().st_size for file in folder.glob("*.nb[ic]")) if folder.is_dir() else 0
-    return KernelCache(folder, sum(_index_is_fresh(kernel) for kernel in kernels), len(kernels), size / 1e6)
+    folder = _cache_folder()
+    size = sum(file.stat().st_size for file in folder.rglob("*.nb[ic]")) if folder.is_dir() else 0
+    return KernelCache(folder, size / 1e6, not is_first_run())
 
 
 def is_first_run() -> bool:
-    """Whether no kernel has been compiled here yet, so that the first image takes much longer than the next.
+    """Whether kernels may still have to be compiled, so that the first image takes much longer than the next.
 
-    Looks first where numba keeps code by default, without waiting for numba itself.
+    Answers without waiting for the compiler to be imported.
     """
-    spec = find_spec("mammocalc_kernels")
-    if spec is None or spec.submodule_search_locations is None:
-        raise ModuleNotFoundError("mammocalc_kernels is not installed")
-    folder = Path(spec.submodule_search_locations[0])
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    caches = list(Path(chosen).glob("*/")) if chosen else [folder / "__pycache__"]
-    for source in folder.glob("*.py"):
-        if any(_any_fresh(cache, f"{source.stem}.*.{_python()}.nbi", source) for cache in caches):
-            return False
-    return not any(_index_is_fresh(kernel) for kernel in _kernels())
+    return not _mark().exists()
 
 
 def warm_up() -> float:
@@ -101,6 +62,38 @@ def warm_up() -> float:
 
     began = time.perf_counter()
     for intent in ("FOR PROCESSING", "FOR PRESENTATION"):
-        settings = PhantomSettings(intent=intent)
+        settings = PhantomSettings(intent=intent, view="MLO", rows=_ROWS, columns=_COLUMNS)
         detect(make(1, settings=settings).mammogram)
+    # Where the cache cannot be written, the next run has to find out again.
+    with contextlib.suppress(OSError):
+        mark = _mark()
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
     return time.perf_counter() - began
+
+
+def _mark() -> Path:
+    """A file that says that the kernels, as they are now, are compiled for this Python and this numba."""
+    digest = hashlib.sha256(f"{sys.implementation.cache_tag} {version('numba')}".encode())
+    for source in sorted(_kernel_folder().glob("*.py")):
+        digest.update(source.read_bytes())
+    return _cache_folder() / f"mammocalc-{digest.hexdigest()[:16]}.compiled"
+
+
+def _kernel_folder() -> Path:
+    spec = find_spec("mammocalc_kernels")
+    if spec is None or spec.submodule_search_locations is None:
+        raise ModuleNotFoundError("mammocalc_kernels is not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _cache_folder() -> Path:
+    """Where numba keeps the code: the folder of its own variable, beside the sources, else in the user's cache."""
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(chosen)
+    beside = _kernel_folder() / "__pycache__"
+    if os.access(beside if beside.exists() else beside.parent, os.W_OK):
+        return beside
+    from numba.misc.appdirs import user_cache_dir
+
+    return Path(user_cache_dir(appname="numba", appauthor=False))
