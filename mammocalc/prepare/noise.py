@@ -28,6 +28,8 @@ QUANTISATION = 12**-0.5
 NORMAL_MEDIAN = 1.482602218505602
 BINS = 48
 SMALLEST_BIN = 150
+# Part of the samples beyond which a free table may fall, but not rise, towards dense.
+DENSEST = 0.97
 # The deviation is nowhere taken smaller than this part of its greatest value: in the flat ends of a
 # processed image's curve there is next to no signal left, and what little there is must not be blown up.
 SMALLEST_PART = 0.08
@@ -112,6 +114,9 @@ def estimate_noise(
             fitted = np.sqrt(offset + slope * exposure + square * exposure**2)
             return NoiseCurve(binned_level, np.maximum(fitted, floor), law, floor)
     sigma = _smoothed(binned_sigma, weight)
+    # The few densest samples lie on and about calcifications: what rises there is their edges, not the noise.
+    last = int(np.searchsorted(np.cumsum(weight), DENSEST * weight.sum()))
+    sigma[last:] = np.minimum(sigma[last:], sigma[last])
     floor = max(floor, SMALLEST_PART * float(sigma.max()))
     return NoiseCurve(binned_level, np.maximum(sigma, floor), None, floor)
 
