@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
+from mammocalc_kernels.growing import with_room
 
 
 class Runs(NamedTuple):
@@ -309,16 +310,6 @@ def _check_inside(runs: Runs | PeakedRuns, shape: tuple[int, ...]) -> None:
 
 
 @kernel
-def _with_room(values, count, more):  # type: ignore[no-untyped-def]
-    """The 1-D array, or a copy of more than twice its size where `more` values do not fit after `count`."""
-    if count + more <= values.size:
-        return values
-    larger = np.empty(2 * values.size + more, values.dtype)
-    larger[:count] = values[:count]
-    return larger
-
-
-@kernel
 def _append_runs(words, flags, width, row, rows, starts, stops, count):  # type: ignore[no-untyped-def]
     """Append the runs of ones in ``flags[:width]`` and return the new number of runs.
 
@@ -363,9 +354,9 @@ def _runs_of_mask(mask, first, end):  # type: ignore[no-untyped-def]
         line = mask[row]
         for x in range(width):
             flags[x] = line[x] != 0
-        rows = _with_room(rows, count, most)
-        starts = _with_room(starts, count, most)
-        stops = _with_room(stops, count, most)
+        rows = with_room(rows, count, most)
+        starts = with_room(starts, count, most)
+        stops = with_room(stops, count, most)
         count = _append_runs(words, flags, width, row, rows, starts, stops, count)
     return rows[:count].copy(), starts[:count].copy(), stops[:count].copy()
 
@@ -393,9 +384,9 @@ def _runs_above(response, grid, step, first, end):  # type: ignore[no-untyped-de
         line = response[row]
         for x in range(width):
             flags[x] = line[x] > threshold[x]
-        rows = _with_room(rows, count, most)
-        starts = _with_room(starts, count, most)
-        stops = _with_room(stops, count, most)
+        rows = with_room(rows, count, most)
+        starts = with_room(starts, count, most)
+        stops = with_room(stops, count, most)
         count = _append_runs(words, flags, width, row, rows, starts, stops, count)
     return rows[:count].copy(), starts[:count].copy(), stops[:count].copy()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.gaussian_rows import FOR_DIFFERENCES, Cascade, blur_cascade, blur_row, cascade_layout
+from mammocalc_kernels.growing import with_room
 
 
 def blob_response(
@@ -103,6 +105,75 @@ def blob_responses(
     return out
 
 
+class ScaleSpaceMaxima(NamedTuple):
+    """What `scale_space_maxima` gives, ordered by row, then column, then scale.
+
+    Attributes
+    ----------
+    row, col : ndarray of int32, shape (n,)
+        Pixel of the plane.
+    scale : ndarray of int32, shape (n,)
+        Index i of the difference ``G(s_i) - G(s_i+1)``.
+    value : ndarray of float32, shape (n,)
+        That difference times ``s_i``.
+    """
+
+    row: NDArray[np.int32]
+    col: NDArray[np.int32]
+    scale: NDArray[np.int32]
+    value: NDArray[np.float32]
+
+
+def scale_space_maxima(
+    plane: NDArray[np.float32], sigmas: Sequence[float], threshold: float, threads: int = 1
+) -> ScaleSpaceMaxima:
+    """Local maxima over position and scale of the sigma-normalised differences of Gaussians.
+
+    The scale space is ``s_i * (G(s_i) - G(s_i+1))``: on white noise every scale has nearly the same
+    deviation. A maximum is above `threshold`, not below any of its neighbours in the 3 x 3 x 3 cube, and
+    above those that come before it by scale, row and column, so that of a plateau at most one pixel counts.
+    Beyond the plane's border and the first and last scale there is no neighbour to compare with.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, shape (h, w)
+        C-contiguous and finite.
+    sigmas : sequence of float, length 2 to 9
+        Standard deviations in px, ascending.
+    threshold : float
+    threads : int
+        Row bands worked on at once; the result does not depend on it.
+
+    Returns
+    -------
+    ScaleSpaceMaxima
+        Values within 1e-3 of the range of direct Gaussians, as in `blob_response`; positions and scales are
+        those of direct Gaussians but where neighbours differ by less than that.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `plane` is not 2-D C-contiguous float32, or the scales are too many or not positive and ascending.
+
+    References
+    ----------
+    D. G. Lowe, "Distinctive image features from scale-invariant keypoints", Int. J. Computer Vision 60 (2004)
+    91-110; normalised as in T. Netsch, H.-O. Peitgen (see `blob_response`).
+    """
+    _check_plane(plane, "plane")
+    cascade = _cascade(sigmas)
+    if len(sigmas) > 9:
+        raise ValueError(f"at most 9 sigmas can be searched, got {len(sigmas)}")
+    if not plane.size:
+        none = np.empty(0, np.int32)
+        return ScaleSpaceMaxima(none, none, none, np.empty(0, np.float32))
+    weights = np.asarray(sigmas[:-1], np.float32)
+    found = run_bands(
+        partial(_maxima_rows, plane, *cascade, weights, np.float32(threshold)), plane.shape[0], threads
+    )
+    return ScaleSpaceMaxima(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
 def _check_plane(plane: NDArray[np.float32], name: str) -> None:
     if not isinstance(plane, np.ndarray) or plane.dtype != np.float32:
         kind = getattr(plane, "dtype", type(plane).__name__)
@@ -171,3 +242,113 @@ def _larger_difference(out, rings, fine, coarse, weight):  # type: ignore[no-unt
         x = np.uint64(i)
         value = weight * (rings[np.uint64(fine) + x] - rings[np.uint64(coarse) + x])
         out[x] = value if value > out[x] else out[x]
+
+
+@kernel
+def _maxima_rows(plane, taps, pairs, stride, weights, threshold, first, end):  # type: ignore[no-untyped-def]
+    """Row, column, scale (int32) and value (float32) of the maxima in rows `first` to `end`.
+
+    plane (h, w) float32; taps, pairs, stride as in `Cascade`; weights (k,) float32, k at most 8.
+    """
+    height, width = plane.shape
+    scales = pairs.size
+    layers = scales - 1
+    lag, finish, held, start = cascade_layout(pairs, stride, np.zeros(scales, np.int64), width)
+    rings = np.empty(start[scales], np.float32)
+    padded = np.empty(width + 2 * (pairs * stride).max(), np.float32)
+    offsets = np.empty(2 * pairs.max() + 1, np.uint64)
+    # Three rows a layer, row i at i % 3; the ends, and rows beyond the border, are below everything.
+    cube = np.full((layers, 3, width + 2), -np.inf, np.float32)
+    flags = np.zeros(8 * (width // 8 + 1), np.uint8)
+    words = flags.view(np.uint64)
+    room = 1024
+    rows, cols, found_scales = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32)
+    values = np.empty(room, np.float32)
+    count = 0
+
+    # A row's neighbours are needed too, so that a band begins one row early and ends one row late.
+    first_made, end_made = max(0, first - 1), min(height, end + 1)
+    for step in range(max(0, first_made - finish), end + 1 + finish):
+        for i in range(scales):
+            row = step - lag[i]
+            margin = finish - lag[i]
+            if row >= max(0, first_made - margin) and row < min(height, end_made + margin):
+                blur_row(
+                    rings, start, held, i, plane, row, taps[i, : pairs[i] + 1], stride[i], padded, offsets
+                )
+        row = step - finish
+        if row < first_made:
+            continue
+        for i in range(layers):
+            if row < height:
+                fine = start[i] + (row % held[i]) * width
+                coarse = start[i + 1] + (row % held[i + 1]) * width
+                _difference(cube[i, row % 3, 1 : width + 1], rings, fine, coarse, weights[i])
+            else:
+                cube[i, row % 3] = -np.inf
+        row -= 1
+        if row < first:
+            continue
+        flags[:] = 0
+        above, here, below = (row + 2) % 3, row % 3, (row + 1) % 3
+        for i in range(layers):
+            _flag_candidates(
+                flags,
+                cube[i, above],
+                cube[i, here],
+                cube[i, below],
+                cube[max(0, i - 1), here],
+                cube[min(layers - 1, i + 1), here],
+                threshold,
+                np.uint8(1 << i),
+            )
+        for word in range(words.size):
+            if words[word] == 0:
+                continue
+            for x in range(8 * word, min(8 * word + 8, width)):
+                for i in range(layers):
+                    if flags[x] >> i & 1 and _is_maximum(cube, i, above, here, below, x + 1):
+                        rows = with_room(rows, count, 1)
+                        cols = with_room(cols, count, 1)
+                        found_scales = with_room(found_scales, count, 1)
+                        values = with_room(values, count, 1)
+                        rows[count] = row
+                        cols[count] = x
+                        found_scales[count] = i
+                        values[count] = cube[i, here, x + 1]
+                        count += 1
+    return rows[:count].copy(), cols[:count].copy(), found_scales[:count].copy(), values[:count].copy()
+
+
+@kernel
+def _flag_candidates(flags, above, here, below, finer, coarser, threshold, bit):  # type: ignore[no-untyped-def]
+    """Set `bit` where a value is above the threshold and not below its six nearest neighbours."""
+    width = here.size - 2
+    centre, left, right = here[1 : width + 1], here[:width], here[2:]
+    up, down, fine, coarse = (
+        above[1 : width + 1],
+        below[1 : width + 1],
+        finer[1 : width + 1],
+        coarser[1 : width + 1],
+    )
+    for x in range(width):
+        v = centre[x]
+        beats_row = (v > threshold) & (v >= left[x]) & (v >= right[x])
+        beats_others = (v >= up[x]) & (v >= down[x]) & (v >= fine[x]) & (v >= coarse[x])
+        flags[x] |= bit if beats_row & beats_others else np.uint8(0)
+
+
+@kernel
+def _is_maximum(cube, layer, above, here, below, x):  # type: ignore[no-untyped-def]
+    """Whether a value is above the neighbours before it and not below those after it."""
+    value = cube[layer, here, x]
+    for i in range(max(0, layer - 1), min(cube.shape[0], layer + 2)):
+        for r in range(3):
+            row = above if r == 0 else (here if r == 1 else below)
+            for c in range(3):
+                # 0 at the centre, negative before it, positive after it.
+                order = 9 * (i - layer) + 3 * (r - 1) + c - 1
+                other = cube[i, row, x + c - 1]
+                if other > value or (other == value and order < 0):
+                    return False
+    return True

@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from mammocalc_kernels.scale_space import blob_response, blob_responses
+from mammocalc_kernels.scale_space import blob_response, blob_responses, scale_space_maxima
 from scipy import ndimage
 
 SIGMAS = (1.0, 1.6, 2.6, 4.1)
@@ -137,3 +137,97 @@ def test_scales_weights_and_buffers_that_do_not_fit_are_refused():
         blob_response(plane, SIGMAS, (1.0,))
     with pytest.raises(ValueError, match="another array"):
         blob_response(plane, SIGMAS, WEIGHTS, out=plane)
+
+
+SIX = (1.2, 1.7, 2.4, 3.4, 4.8, 6.8)
+
+
+def maxima(layers, threshold):
+    """Twin: every pixel against its neighbours in the cube; of equal ones the first counts."""
+    padded = np.pad(layers, 1, constant_values=-np.inf)
+    found = layers > threshold
+    for i in range(3):
+        for j in range(3):
+            for k in range(3):
+                neighbour = padded[i : i + layers.shape[0], j : j + layers.shape[1], k : k + layers.shape[2]]
+                if (i, j, k) < (1, 1, 1):
+                    found &= layers > neighbour
+                elif (i, j, k) > (1, 1, 1):
+                    found &= layers >= neighbour
+    scale, row, col = np.nonzero(found)
+    order = np.lexsort((scale, col, row))
+    return row[order], col[order], scale[order], layers[found][order]
+
+
+def layers_of(plane, sigmas):
+    return blob_responses(plane, sigmas) * np.asarray(sigmas[:-1], np.float32)[:, None, None]
+
+
+@pytest.mark.parametrize("threshold", [-1.0, 0.0, 1.0, 5.0, 1e9])
+@pytest.mark.parametrize("sigmas", [SIX, SIGMAS, (1.0, 2.0)])
+def test_maxima_are_those_of_the_cube(sigmas, threshold):
+    plane = noise_with_specks((141, 173))
+    plane[0, :9] += 90
+    found = scale_space_maxima(plane, sigmas, threshold)
+    for column, expected in zip(found, maxima(layers_of(plane, sigmas), threshold), strict=True):
+        assert np.array_equal(column, expected)
+    if threshold == 0.0:
+        assert found.row.size > 100
+    assert {column.dtype for column in found[:3]} == {np.dtype(np.int32)}
+    assert found.value.dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (17, 1), (2, 2), (3, 64), (65, 7)])
+def test_maxima_of_small_and_odd_planes(shape):
+    plane = noise_with_specks(shape)
+    found = scale_space_maxima(plane, SIGMAS, -np.inf)
+    for column, expected in zip(found, maxima(layers_of(plane, SIGMAS), -np.inf), strict=True):
+        assert np.array_equal(column, expected)
+
+
+def test_of_a_plateau_one_pixel_counts():
+    assert scale_space_maxima(np.zeros((40, 50), np.float32), SIGMAS, 0.0).row.size == 0
+    everywhere = scale_space_maxima(np.zeros((40, 50), np.float32), SIGMAS, -1.0)
+    assert (everywhere.row.tolist(), everywhere.col.tolist(), everywhere.scale.tolist()) == ([0], [0], [0])
+
+
+def test_maxima_are_those_of_direct_gaussians_but_for_near_ties():
+    plane = noise_with_specks((300, 400))
+    layers = direct_differences(plane, SIX) * np.asarray(SIX[:-1])[:, None, None]
+    row, col, scale, value = maxima(layers, 1.0)
+    expected = dict(zip(zip(row, col, scale, strict=True), value, strict=True))
+    found = scale_space_maxima(plane, SIX, 1.0)
+    places = list(zip(found.row, found.col, found.scale, strict=True))
+    same = [place for place in places if place in expected]
+    assert len(same) > 0.99 * max(len(places), len(expected))
+    error = [abs(found.value[places.index(place)] - expected[place]) for place in same]
+    assert max(error) < 1e-3 * np.ptp(layers)
+
+
+@pytest.mark.parametrize("width", [0.7, 1.0, 1.5, 2.2, 3.0, 6.0])
+def test_a_round_blob_is_found_at_its_place_scale_and_value(width):
+    row, col = np.indices((90, 100))
+    plane = np.exp(-0.5 * ((row - 41) ** 2 + (col - 57) ** 2) / width**2).astype(np.float32)
+    found = scale_space_maxima(100 * plane, SIX, 1.0)
+    best = found.value.argmax()
+    squares = np.array(SIX) ** 2
+    centre = 100 * width**2 / (width**2 + squares)
+    expected = np.array(SIX[:-1]) * (centre[:-1] - centre[1:])
+    assert (found.row[best], found.col[best]) == (41, 57)
+    assert found.scale[best] == expected.argmax()
+    assert found.value[best] == pytest.approx(expected.max(), rel=0.02)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_threads_do_not_change_maxima(threads):
+    plane = noise_with_specks((401, 133))
+    one = scale_space_maxima(plane, SIX, 0.1)
+    many = scale_space_maxima(plane, SIX, 0.1, threads=threads)
+    assert one.row.size > 100
+    assert all(np.array_equal(a, b) for a, b in zip(one, many, strict=True))
+
+
+def test_maxima_refuse_too_many_scales_and_give_nothing_for_nothing():
+    with pytest.raises(ValueError, match="at most 9"):
+        scale_space_maxima(np.zeros((4, 4), np.float32), range(1, 11), 0.0)
+    assert scale_space_maxima(np.zeros((0, 4), np.float32), SIGMAS, 0.0).row.size == 0
