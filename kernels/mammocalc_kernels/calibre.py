@@ -45,7 +45,16 @@ from mammocalc_kernels.profile_fit import (
     fit_local_width,
     fit_tip,
 )
-from mammocalc_kernels.rim_profile import CORE_LUCENCY, INNER, OUTER, closure, dip, fit_hollow, is_hollow
+from mammocalc_kernels.rim_profile import (
+    CORE_LUCENCY,
+    INNER,
+    LEAST_DIP,
+    OUTER,
+    closure,
+    dip,
+    fit_hollow,
+    is_hollow,
+)
 
 BIN = 0.5
 # Stretches (share of the length: middle, half span) whose calibres make the taper.
@@ -233,7 +242,7 @@ def measure_elongated(
     xs, vs, ws, fit = scratch[0], scratch[1], scratch[2], scratch[3]
     bins = bin_samples(offset, value, along, count, first, last, 0.0, reach, BIN, xs, vs, ws)
     if len(sigmas) > 0:
-        if dip(xs, vs, ws, bins, half, noise) > 4.0:
+        if dip(xs, vs, ws, bins, half, noise, scratch[6]) > LEAST_DIP:
             return True
         fit_blur(table, BODIES[BAR], xs, vs, ws, bins, half, peak, base_sigma, sigmas, fit)
         row[BLUR] = fit[0]
@@ -249,7 +258,8 @@ def measure_elongated(
     base = fit[BASE]
     row[WIDTH_ERROR] = 2.0 * fit[ERROR]
     hollow = False
-    if rough_half > 1.5 * sigma and dip(xs, vs, ws, bins, rough_half, noise) > 4.0:
+    wall = scratch[6]
+    if rough_half > 1.5 * sigma and dip(xs, vs, ws, bins, rough_half, noise, wall) > LEAST_DIP:
         tube = scratch[4]
         fit_hollow(table, BODIES[BAR], xs, vs, ws, bins, rough_half, sigma, base_sigma, tube)
         hollow = is_hollow(tube, fit[COST], noise)
@@ -262,8 +272,7 @@ def measure_elongated(
             for i in range(count):
                 share = min(max((along[i] - first) / max(last - first, 1.0), 0.0), 1.0)
                 across[i] = 0.5 * share if across[i] < 0.0 else 0.5 + 0.5 * share
-            cells = max(4, min(32, 2 * int((last - first) / max(half, 2.0))))
-            row[RING_CLOSURE] = closure(across, offset, value, count, cells, tube[INNER], half, sigma)
+            row[RING_CLOSURE] = closure(across, offset, value, count, wall[0], wall[1], wall[2], noise)
     # Tips, by the core of the body from three half widths inwards.
     core = max(0.8, 0.5 * half)
     begin = end = 0.0

@@ -25,9 +25,20 @@ from mammocalc_kernels.measured_columns import (
     WIDTH_MAX,
 )
 from mammocalc_kernels.profile_fit import COST, DOME, ERROR, FLAT, HALF_WIDTH, fit_blur, fit_body
-from mammocalc_kernels.rim_profile import CORE_LUCENCY, INNER, OUTER, closure, dip, fit_hollow, is_hollow
+from mammocalc_kernels.rim_profile import (
+    CORE_LUCENCY,
+    INNER,
+    LEAST_DIP,
+    OUTER,
+    closure,
+    dip,
+    fit_hollow,
+    is_hollow,
+)
 
 SECTORS = 64
+# Variance along each axis of binomial 3 x 3 smoothing, px squared.
+SMOOTHING_VARIANCE = 0.5
 BIN = 0.5
 # Below this radius (px) the outline follows the noise: an ellipse from weighted moments takes its place.
 _SMALL_RADIUS = 6.0
@@ -248,6 +259,7 @@ def elliptic_samples(
 @kernel
 def measure_compact(
     contrast: Any,
+    smoothed: Any,
     usable: Any,
     outline_y: Any,
     outline_x: Any,
@@ -271,6 +283,8 @@ def measure_compact(
     ----------
     contrast : ndarray of float32, shape (h, w)
         Plane minus background, noise units.
+    smoothed : ndarray of float32, shape (h, w)
+        The same after binomial 3 x 3 smoothing, which adds `SMOOTHING_VARIANCE` to the variance of the blur.
     usable : ndarray of uint8, shape (h, w)
         1 for pixels that may be sampled.
     outline_y, outline_x : ndarray of float64
@@ -299,12 +313,13 @@ def measure_compact(
     angle = 0.5 * math.atan2(2.0 * moments[5], moments[4] - moments[3])
     major = minor = radius
     if small:
-        adaptive_moments(contrast, usable, cy, cx, max(0.5 * area / math.pi, 0.5), 0.8 * sigma * sigma, fit)
+        # On the smoothed contrast: a speck sharper than the pixels would be drawn to the middle of one.
+        blur = sigma * sigma + SMOOTHING_VARIANCE
+        adaptive_moments(smoothed, usable, cy, cx, max(0.5 * area / math.pi, 0.5), 0.9 * blur, fit)
         cy, cx = fit[0], fit[1]
         trace = fit[2] + fit[3]
         split = math.sqrt(max((fit[2] - fit[3]) ** 2 + 4.0 * fit[4] ** 2 - fit[5] * noise * noise, 0.0))
         angle = 0.5 * math.atan2(2.0 * fit[4], fit[3] - fit[2])
-        blur = sigma * sigma
         large = max(0.5 * (trace + split) - blur, 0.05 * blur)
         little = max(0.5 * (trace - split) - blur, 0.04 * large)
         ratio = math.sqrt(little / large)
@@ -324,7 +339,7 @@ def measure_compact(
         count = radial_samples(contrast, usable, cy, cx, radii, radius, reach, depth, along, value)
     bins = bin_samples(depth, value, depth, count, 0.0, reach, 0.0, reach, BIN, xs, vs, ws)
     if len(sigmas) > 0:
-        if dip(xs, vs, ws, bins, radius, noise) > 4.0:
+        if dip(xs, vs, ws, bins, radius, noise, scratch[6]) > LEAST_DIP:
             return True
         fit_blur(table, BODIES[DISC], xs, vs, ws, bins, radius, peak, base_sigma, sigmas, fit)
         row[BLUR] = fit[0]
@@ -335,19 +350,18 @@ def measure_compact(
     if fit[FLAT] + fit[DOME] <= 0.0:
         return False
     row[WIDTH_ERROR] = 2.0 * fit[ERROR]
-    if radius > 2.0 * sigma and dip(xs, vs, ws, bins, radius, noise) > 4.0:
+    wall = scratch[6]
+    if radius > 2.0 * sigma and dip(xs, vs, ws, bins, radius, noise, wall) > LEAST_DIP:
         hollow = scratch[5]
         fit_hollow(table, BODIES[DISC], xs, vs, ws, bins, radius, sigma, base_sigma, hollow)
         if is_hollow(hollow, fit[COST], noise):
             half = hollow[OUTER]
-            inner = hollow[INNER]
             row[LUCENCY] = hollow[CORE_LUCENCY]
-            row[WALL_THICKNESS] = half - inner
+            row[WALL_THICKNESS] = half - hollow[INNER]
             if small:
                 ellipse_radii(major, minor, angle, radii)
                 count = radial_samples(contrast, usable, cy, cx, radii, radius, reach, depth, along, value)
-            cells = max(8, min(36, int(2.0 * math.pi * half / 1.5)))
-            row[RING_CLOSURE] = closure(along, depth, value, count, cells, inner, half, sigma)
+            row[RING_CLOSURE] = closure(along, depth, value, count, wall[0], wall[1], wall[2], noise)
     row[ORIENTATION] = -angle
     row[STRAIGHTNESS] = 1.0
     if small:

@@ -9,7 +9,6 @@ import numpy as np
 
 from mammocalc_kernels.blurred_profiles import profile_value
 from mammocalc_kernels.compile import kernel
-from mammocalc_kernels.local_background import select
 
 # Slots of the result.
 COST, OUTER, INNER, CORE_LUCENCY, HEIGHT, BASE, IS_SHELL = 0, 1, 2, 3, 4, 5, 6
@@ -18,6 +17,8 @@ N_HOLLOW = 7
 _LEAST_INNER, _MOST_INNER = 0.15, 0.97
 # A hollow body must explain the profile better than a solid one by this much chi-square, and be this lucent.
 _LEAST_GAIN, _LEAST_LUCENCY = 12.0, 0.1
+# A wall must stand this much above the centre (the inner third of the profile), by this many standard errors.
+_CORE_SHARE, _LEAST_RISE, LEAST_DIP = 0.35, 1.04, 3.5
 
 
 @kernel
@@ -164,10 +165,22 @@ def is_hollow(hollow: Any, solid_cost: float, noise: float) -> bool:
 
 
 @kernel
-def dip(xs: Any, vs: Any, ws: Any, n: int, half_width: float, noise: float) -> float:
-    """How many standard errors the best wall stands above the centre of a profile; 0 where there is no such wall."""
+def dip(xs: Any, vs: Any, ws: Any, n: int, half_width: float, noise: float, out: Any) -> float:
+    """How many standard errors the best wall of a profile stands above its centre; 0 where there is no such wall.
+
+    Parameters
+    ----------
+    xs, vs, ws : ndarray of float64, shape (>= n,)
+        Distance from the centre (px), mean contrast, pixels averaged.
+    half_width : float
+        Half width of the outline, px: the wall lies within it.
+    noise : float
+        Deviation of noise and texture.
+    out : ndarray of float64, shape (>= 3,)
+        Written: contrast of the centre, of the wall, and where the wall stands, px.
+    """
     total = weight = 0.0
-    core = max(0.35 * half_width, 0.75)
+    core = max(_CORE_SHARE * half_width, 0.75)
     for i in range(n):
         if ws[i] > 0.0 and xs[i] <= core:
             total += ws[i] * vs[i]
@@ -175,22 +188,30 @@ def dip(xs: Any, vs: Any, ws: Any, n: int, half_width: float, noise: float) -> f
     if weight == 0.0:
         return 0.0
     centre = total / weight
+    out[0] = centre
     best = 0.0
     for i in range(n - 1):
         pair = ws[i] + ws[i + 1]
         if pair == 0.0 or xs[i] <= core or xs[i] > half_width:
             continue
         wall = (ws[i] * vs[i] + ws[i + 1] * vs[i + 1]) / pair
-        if wall > 1.08 * centre:
-            best = max(best, (wall - centre) / (noise * math.sqrt(1.0 / pair + 1.0 / weight)))
+        if wall > _LEAST_RISE * centre:
+            significance = (wall - centre) / (noise * math.sqrt(1.0 / pair + 1.0 / weight))
+            if significance > best:
+                best = significance
+                out[1] = wall
+                out[2] = (ws[i] * xs[i] + ws[i + 1] * xs[i + 1]) / pair
     return best
 
 
 @kernel
 def closure(
-    place: Any, depth: Any, value: Any, count: int, cells: int, inner: float, outer: float, sigma: float
+    place: Any, depth: Any, value: Any, count: int, centre: float, wall: float, wall_at: float, noise: float
 ) -> float:
     """Fraction of the way round a rim (or along two walls) in which the wall stands above the centre.
+
+    The rim is cut in as many equal parts as noise allows to be judged, 6 to 36; a part stands where it rises above the
+    centre by more than 40 % of what the whole rim does.
 
     Parameters
     ----------
@@ -198,40 +219,30 @@ def closure(
         Where each of the `count` samples lies along the rim, 0 to 1.
     depth, value : ndarray of float64
         Distance from the centre (px) and contrast.
-    cells : int
-        Equal parts of the rim to judge; a part stands where it rises above the centre by more than 40 % of what the
-        upper third of the parts do.
-    inner, outer, sigma : float
-        Half widths of the hollow body and blur, px.
+    centre, wall, wall_at : float
+        Contrast of the centre and of the wall, and where the wall stands, px: from `dip`.
+    noise : float
+        Deviation of noise and texture.
     """
-    core = max(0.4 * inner, 0.75)
-    low = max(inner - 0.3 * sigma, 0.6 * outer)
+    band = max(0.75, 0.1 * wall_at)
+    samples = 0
+    for i in range(count):
+        if abs(depth[i] - wall_at) <= band:
+            samples += 1
+    # The mean of a part should be known to a quarter of the rise.
+    needed = max((4.0 * noise / max(wall - centre, 1e-6)) ** 2, 1.5)
+    cells = max(6, min(36, int(samples / needed)))
     total = np.zeros(cells)
     weight = np.zeros(cells)
-    centre = centre_weight = 0.0
     for i in range(count):
-        if depth[i] <= core:
-            centre += value[i]
-            centre_weight += 1.0
-        elif low <= depth[i] <= outer:
+        if abs(depth[i] - wall_at) <= band:
             k = min(max(int(place[i] * cells), 0), cells - 1)
             total[k] += value[i]
             weight[k] += 1.0
-    if centre_weight == 0.0:
-        return 0.0
-    centre /= centre_weight
-    n = 0
+    stands = told = 0
     for k in range(cells):
         if weight[k] > 0.0:
-            total[n] = total[k] / weight[k] - centre
-            n += 1
-    if n == 0:
-        return 0.0
-    for k in range(n):
-        weight[k] = total[k]
-    usual = max(select(weight, n, (2 * n) // 3), 0.0)
-    stands = 0
-    for k in range(n):
-        if total[k] > 0.4 * usual:
-            stands += 1
-    return stands / n
+            told += 1
+            if total[k] / weight[k] - centre > 0.4 * (wall - centre):
+                stands += 1
+    return stands / told if told > 0 else 0.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from mammocalc_kernels import outline, skeleton
 from mammocalc_kernels.calibre import measure_elongated
-from mammocalc_kernels.compact_size import measure_compact
+from mammocalc_kernels.compact_size import SMOOTHING_VARIANCE, measure_compact
 from mammocalc_kernels.compile import kernel
 from mammocalc_kernels.local_background import DIAGONAL, STEP, chamfer_distance, fit_background, select
 from mammocalc_kernels.measured_columns import (
@@ -30,8 +30,8 @@ from mammocalc_kernels.measured_columns import (
     SOLIDITY,
 )
 
-# The binomial smoothing of the outline has this variance along each axis, and central differences add to it.
-_GRADIENT_VARIANCE = 0.5 + 1.0 / 3.0
+# Central differences add to the smoothing's variance.
+_GRADIENT_VARIANCE = SMOOTHING_VARIANCE + 1.0 / 3.0
 _EDGE_WIDTH_OF_SIGMA = math.sqrt(2.0 * math.pi)
 # Marks of pixels near a candidate.
 _FREE, _SAMPLED, _OTHERS, _OFF = 0, 1, 2, 3
@@ -496,8 +496,8 @@ def measure_candidates(
             )  # fmt: skip
         if not done:
             measure_compact(
-                contrast, usable, outline_y, outline_x, n_outline, moments, peak, noise, table, sigma, base_sigma,
-                sigmas, along, across, value, scratch, row,
+                contrast, smoothed, usable, outline_y, outline_x, n_outline, moments, peak, noise, table, sigma,
+                base_sigma, sigmas, along, across, value, scratch, row,
             )  # fmt: skip
         if solidity < 0.9 and solid_area >= 12 and len(sigmas) == 0:
             _complement(inside, own)
