@@ -220,7 +220,9 @@ def _cast(
 
 def _casts(rng: np.random.Generator, scene: Scene, branching: bool) -> bool:
     """A group of casts along one duct (linear) or along several neighbouring ducts (segmental)."""
-    distribution = scene.settings.distribution or ("segmental" if rng.random() < 0.4 else "linear")
+    distribution = "segmental" if rng.random() < 0.4 else "linear"
+    if scene.settings.distribution in ("linear", "segmental"):
+        distribution = scene.settings.distribution
     plate = scene.plate
     before = len(plate.deposits)
     wanted = int(rng.integers(6, 14))
@@ -243,7 +245,7 @@ def _casts(rng: np.random.Generator, scene: Scene, branching: bool) -> bool:
                 members.append(index)
                 kinds.append(solid.label)
     needed = "fine_linear_branching" if branching else "fine_linear"
-    if len(members) < 4 or needed not in kinds:
+    if len(members) < 4 or needed not in kinds or not _spreads(plate, members, distribution):
         plate.undo(before)
         return False
     scene.groups.append(Group(needed, distribution, tuple(members)))
@@ -270,11 +272,12 @@ def _paths(rng: np.random.Generator, scene: Scene, distribution: str) -> Iterato
 def _wedge(rng: np.random.Generator, scene: Scene) -> tuple[Points, float, float, float, float]:
     """A lobe: its apex, direction, nearest and farthest distance in mm, and half its opening in radians."""
     breast = scene.plate.breast
-    duct = breast.ducts[rng.integers(len(breast.ducts))]
+    some = [breast.ducts[k] for k in rng.integers(len(breast.ducts), size=3)]
+    duct = max(some, key=lambda points: float(arc_length(points)[-1]))
     middle = duct[len(duct) // 2]
     direction = math.atan2(middle[0] - breast.nipple[0], middle[1] - breast.nipple[1])
     total = float(arc_length(duct)[-1])
-    far = rng.uniform(0.75, 0.95) * total
+    far = rng.uniform(0.8, 1.0) * total
     near = max(8.0, far - rng.uniform(23.0, 38.0))
     return breast.nipple, direction, near, far, rng.uniform(0.10, 0.22)
 
@@ -535,6 +538,15 @@ NUMBERS = {
 """Least and most members of a group."""
 
 
+def _spreads(plate: Plate, members: list[int], distribution: str) -> bool:
+    """True where a group is as wide as its distribution says: 20 mm part a group from a region or a segment."""
+    at = np.array([(plate.deposits[k].row, plate.deposits[k].col) for k in members]) * plate.pitch
+    extent = float(np.hypot(*(at[:, None, :] - at[None, :, :]).transpose(2, 0, 1)).max())
+    if distribution == "grouped":
+        return extent <= 20.0
+    return distribution == "linear" or extent > 20.0
+
+
 def _group(
     rng: np.random.Generator, scene: Scene, label: str, usual: dict[str, float], member: Callable[[], Solid]
 ) -> bool:
@@ -553,7 +565,7 @@ def _group(
             index = scene.plate.lay(member(), y, x)
             if index is not None:
                 members.append(index)
-    if len(members) < least:
+    if len(members) < least or not _spreads(scene.plate, members, distribution):
         scene.plate.undo(before)
         return False
     scene.groups.append(Group(label, distribution, tuple(members)))

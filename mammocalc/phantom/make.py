@@ -141,10 +141,10 @@ def _truth(
 
     for number, group in enumerate(scene.groups, 1):
         for index in group.members:
-            scene.plate.mark(index, cluster_id=number)
+            scene.plate.put_in_cluster(index, number)
     for number, chain in enumerate(scene.chains, 1):
         for index in chain.members:
-            scene.plate.mark(index, chain_id=number)
+            scene.plate.put_in_chain(index, number)
     calcifications = tuple(
         _calcification(number, scene.plate, number - 1, settings.columns, mirrored)
         for number in range(1, len(scene.plate.deposits) + 1)

@@ -110,9 +110,13 @@ class Plate:
             self.calcium[window] -= deposit.added
             self.taken[window] &= ~deposit.mask
 
-    def mark(self, index: int, *, cluster_id: int = 0, chain_id: int = 0) -> None:
-        """Say which cluster or chain a deposit belongs to."""
-        self.deposits[index] = replace(self.deposits[index], cluster_id=cluster_id, chain_id=chain_id)
+    def put_in_cluster(self, index: int, cluster_id: int) -> None:
+        """Say which cluster a deposit belongs to."""
+        self.deposits[index] = replace(self.deposits[index], cluster_id=cluster_id)
+
+    def put_in_chain(self, index: int, chain_id: int) -> None:
+        """Say which chain a deposit belongs to."""
+        self.deposits[index] = replace(self.deposits[index], chain_id=chain_id)
 
     def _window(self, deposit: Deposit) -> tuple[slice, slice]:
         rows, columns = deposit.added.shape

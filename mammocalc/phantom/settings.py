@@ -90,7 +90,12 @@ def _count(default: int, maximum: int, meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class PhantomSettings:
-    """How a phantom looks and what is drawn into it. The defaults are a mix of every kind on one digital system."""
+    """How a phantom looks and what is drawn into it. The defaults are a mix of most kinds on one digital system.
+
+    `style` and `dense_is_bright` left open follow the detector and the intent. `distribution` is that of every group
+    that can have it (casts lie along ducts, skin calcifications always in tight groups); left open, each label draws
+    its usual ones.
+    """
 
     detector: str = "selenium_70"
     intent: Literal["FOR PROCESSING", "FOR PRESENTATION"] = "FOR PRESENTATION"

@@ -267,7 +267,7 @@ def _encoded(stored: NDArray[np.uint16], bits: int, syntax: UID) -> bytes:
             number_of_frames=1,
             samples_per_pixel=1,
             bits_allocated=16,
-            bits_stored=bits,
+            bits_stored=16,  # with 8 or fewer this encoder would take the pixels for single bytes
             pixel_representation=0,
             photometric_interpretation="MONOCHROME2",
             transfer_syntax_uid=ExplicitVRLittleEndian,
