@@ -6,7 +6,6 @@ from mammocalc.phantom import LABELS, PhantomSettings, make
 from mammocalc.phantom.scenes import NO_CALCIUM
 
 SMALL = {"rows": 900, "columns": 640}
-TINY = {"rows": 760, "columns": 540}
 
 
 def contrast(phantom, one):
@@ -121,7 +120,7 @@ def test_clusters_and_chains_count_their_members(left):
 def test_every_label_is_drawn_within_its_definition(label):
     # Sediment looks different from the side; everything else is drawn alike in both views.
     view = "MLO" if label == "milk_of_calcium" else "CC"
-    settings = PhantomSettings(**{**TINY, **NO_CALCIUM, label: 1, "view": view})
+    settings = PhantomSettings(**{**SMALL, **NO_CALCIUM, label: 1, "view": view})
     truth = make(12, settings=settings).truth
     labels = {one.label for one in truth.calcifications}
     assert label in labels
