@@ -10,15 +10,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mammocalc.batch.columns import joined
 from mammocalc.batch.ledger import TABLE_NAMES, Entry
 from mammocalc.batch.summary import Tally
 from mammocalc.errors import MammocalcError
 
 if TYPE_CHECKING:
-    from mammocalc.write.tables import TableFormat
+    from mammocalc.write.tables import Columns, TableFormat, TableName
 
 STAGES = ("read", "prepare", "segment", "measure", "arrange", "classify")
 TIMINGS = "timings.csv"
+# Few and large appends: each costs the writer memory of its own, whatever its size.
+_ENTRIES_AT_ONCE = 200
 _UNFINISHED = ".tables-"
 
 
@@ -58,16 +61,17 @@ def _write(folder: Path, entries: Iterable[Entry], format: TableFormat, tally: T
     from mammocalc.write.tables import TableWriter
 
     with contextlib.ExitStack() as stack:
-        images, calcifications, clusters = (
-            stack.enter_context(TableWriter(folder, table, format)) for table in TABLE_NAMES
-        )
+        writers = {table: stack.enter_context(TableWriter(folder, table, format)) for table in TABLE_NAMES}
         timings = csv.writer(stack.enter_context((folder / TIMINGS).open("w", encoding="utf-8", newline="")))
         timings.writerow(["path", "frame", "seconds", *(f"{stage}_ms" for stage in STAGES)])
+        waiting: dict[TableName, list[Columns]] = {table: [] for table in TABLE_NAMES}
         for entry in entries:
             record = entry.record()
-            images.append(record["images"])
-            calcifications.append(record["calcifications"])
-            clusters.append(record["clusters"])
+            for table in TABLE_NAMES:
+                waiting[table].append(record[table])
+                if len(waiting[table]) >= _ENTRIES_AT_ONCE:
+                    writers[table].append(joined(waiting[table]))
+                    waiting[table].clear()
             tally.count(entry.status, entry.reason, entry.timings)
             tally.labels.update(record["calcifications"]["label"].tolist())
             tally.clusters += len(record["clusters"]["cluster_id"])
@@ -75,6 +79,9 @@ def _write(folder: Path, entries: Iterable[Entry], format: TableFormat, tally: T
                 stages = (f"{entry.timings.get(stage, 0.0):.3f}" for stage in STAGES)
                 path = record["images"]["path"][0]
                 timings.writerow([path, entry.frame, f"{entry.seconds:.4f}", *stages])
+        for table, parts in waiting.items():
+            if parts:
+                writers[table].append(joined(parts))
 
 
 def complete(entries: Iterable[Entry | None], what: str) -> Iterator[Entry]:

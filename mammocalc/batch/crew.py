@@ -55,9 +55,7 @@ class ExecutorCrew:
         try:
             future = self._executor.submit(search, task, self._settings)
         except RuntimeError as error:  # BrokenExecutor, or shut down
-            raise MammocalcError(
-                f"the executor stopped working ({type(error).__name__}); {RESUME}"
-            ) from None
+            raise MammocalcError(f"the executor stopped working ({type(error).__name__}); {RESUME}") from None
         self._waiting.add(future)
         future.add_done_callback(lambda done: self._done.put((task, done)))
 

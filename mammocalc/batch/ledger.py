@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mammocalc.batch.columns import packed, unpacked
 from mammocalc.batch.work import Outcome, Record, Stamp
 
 if TYPE_CHECKING:
@@ -44,17 +44,7 @@ class Entry:
 
     def record(self) -> Record:
         """Columns of the three tables."""
-        import pyarrow as pa
-
-        buffer = pa.BufferReader(self.payload)
-        record: dict[str, dict[str, Any]] = {}
-        for table in TABLE_NAMES:
-            with pa.ipc.open_stream(buffer) as stream:
-                found = stream.read_all()
-            record[table] = {
-                name: found.column(name).to_numpy(zero_copy_only=False) for name in found.column_names
-            }
-        return record
+        return unpacked(self.payload)
 
 
 class Ledger:
@@ -132,18 +122,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _formatted(outcome: Outcome, key: str) -> bytes:
-    import pyarrow as pa
-
-    payload = io.BytesIO()
-    if outcome.record:
-        for table in TABLE_NAMES:
-            batch = pa.RecordBatch.from_pydict(
-                {name: _arrow(values) for name, values in outcome.record[table].items()}
-            )
-            options = pa.ipc.IpcWriteOptions(compression="zstd")
-            with pa.ipc.new_stream(payload, batch.schema, options=options) as stream:
-                stream.write_batch(batch)
-    return _sealed({"key": key, **_header(outcome)}, payload.getvalue())
+    return _sealed({"key": key, **_header(outcome)}, packed(outcome.record))
 
 
 def _header(known: Outcome | Entry) -> dict[str, Any]:
@@ -166,12 +145,6 @@ def _header(known: Outcome | Entry) -> dict[str, Any]:
 def _sealed(header: dict[str, Any], payload: bytes) -> bytes:
     body = _MAGIC + json.dumps(header).encode("ascii") + b"\n" + payload
     return body + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest()
-
-
-def _arrow(values: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.array(values, pa.string() if values.dtype == object else None, from_pandas=False)
 
 
 def _parsed(data: bytes) -> Entry | None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import hashlib
 import importlib
 import os
 import signal
 import sys
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -45,28 +43,12 @@ def prepare(threads: int) -> None:
 
     import mammocalc.pipeline
     import mammocalc.read.dicom  # noqa: F401
-    from mammocalc.warm_up import kernel_cache, warm_up
+    from mammocalc.warm_up import is_first_run, warm_up
 
     cv2.setNumThreads(threads)
-    # A note beside the compiled kernels says for which sources all of them are there. Without it the first image
-    # would be compiled for, perhaps beyond its time limit.
-    note = kernel_cache().folder / f"compiled-{_kernel_sources()}"
-    if not note.exists():
+    # Here, where no time limit runs yet, and before any other worker starts.
+    if is_first_run():
         warm_up()
-        with contextlib.suppress(OSError):
-            note.touch()
-
-
-def _kernel_sources() -> str:
-    """Names the kernels' sources and their compiler."""
-    import mammocalc_kernels
-    import numba
-
-    digest = hashlib.sha256(numba.__version__.encode())
-    for folder in mammocalc_kernels.__path__:
-        for file in sorted(Path(folder).glob("*.py")):
-            digest.update(f"{file.name} {file.stat().st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def _be_silent() -> None:

@@ -113,7 +113,7 @@ def _open_tiff(path: Path) -> RasterImage:
         if page.sampleformat != 1:
             raise UnreadableInput("the pixels of the TIFF image are not unsigned whole numbers")
         _refuse_depth(page.bitspersample)
-        rows, columns = page.shape
+        rows, columns = (int(side) for side in page.shape)  # a damaged tag may hold several numbers
         bright = page.photometric != _TIFF_WHITE_IS_ZERO
         return RasterImage(path, "tiff", rows, columns, page.bitspersample, len(file.pages), bright)
 

@@ -81,6 +81,17 @@ def test_declared_size_is_limited(tmp_path):
         read(path, pixel_spacing_mm=0.07)
 
 
+def test_a_tiff_whose_width_is_several_numbers_is_refused(tmp_path, breast):
+    path = tmp_path / "t"
+    save_tiff(path, breast())
+    data = path.read_bytes()
+    width = struct.pack("<HHLL", 256, 4, 1, breast().shape[1])
+    assert width in data
+    path.write_bytes(data.replace(width, struct.pack("<HHLL", 256, 4, 2, breast().shape[1])))
+    with pytest.raises(UnreadableInput, match="header of the TIFF image is damaged"):
+        read(path, pixel_spacing_mm=0.07)
+
+
 def test_values_above_the_declared_largest_are_refused(tmp_path):
     """Tables downstream have as many places as there are declared values."""
     (tmp_path / "x").write_bytes(b"P5 2 2 15\n\x00\x01\x0f\x10")
