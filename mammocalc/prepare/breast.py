@@ -251,7 +251,10 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
     if _is_background(small, coarse_mask):
         core = cv2.resize(coarse_mask, exposed.shape[::-1], interpolation=cv2.INTER_LINEAR)
         cut = float(low + (high - low) * (np.exp(threshold) - LOGARITHM_FOOT))
-        mask = _drawn_at_skin(exposed, core, cut, cells, parameters)
+        # Nothing farther away is looked at: background is measured up to 4 mm beyond the search for the skin.
+        window = bounding_window(core > 0, round((parameters.skin_search_mm + 5.0) / cells.size_mm))
+        mask = np.zeros_like(core)
+        mask[window] = _drawn_at_skin(exposed[window], core[window], cut, cells, parameters)
     elif _is_tissue(exposed):
         mask = usable.astype(np.uint8)
     else:
@@ -277,6 +280,15 @@ def breast_area_mm2(cells: Cells, mask: NDArray[np.bool_]) -> float:
     return float(cells.height_mm @ mask @ cells.width_mm)
 
 
+def bounding_window(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
+    """Rows and columns of a mask that is not empty, with a margin as far as the array reaches, in cells."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return (
+        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + 1 + margin),
+        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin),
+    )
+
+
 def _drawn_at_skin(
     exposed: NDArray[np.float32],
     core: NDArray[np.uint8],
@@ -287,7 +299,8 @@ def _drawn_at_skin(
     """The outline on the fine cells: within a few mm of the core's, where the skin's profile meets the background."""
     import cv2
 
-    smooth = cv2.GaussianBlur(exposed, (0, 0), 1.0)
+    smooth = cv2.GaussianBlur(np.ascontiguousarray(exposed), (0, 0), 1.0)
+    core = np.ascontiguousarray(core)
     reach = parameters.skin_search_mm / cells.size_mm
     apart = (
         cv2.distanceTransform(1 - core, cv2.DIST_L2, 5) if core.any() else np.zeros(core.shape, np.float32)
@@ -347,8 +360,12 @@ def skin_distance(cells: Cells, breast: Breast) -> NDArray[np.float32]:
         for row in np.flatnonzero(rows & (col_max - stop <= gap)):
             background[row, stop[row] :] = False
     diagonal = float(np.hypot(*breast.mask.shape)) * cells.size_mm
-    if not background.any():
-        return np.where(breast.mask, np.float32(diagonal), np.float32(0))
-    distance = cv2.distanceTransform((~background).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    distance = np.clip((distance - 0.5) * cells.size_mm, 0, diagonal)
-    return np.where(breast.mask, distance, 0).astype(np.float32)
+    out = np.zeros(breast.mask.shape, np.float32)
+    window = bounding_window(breast.mask, 1)
+    inside, near = breast.mask[window], background[window]
+    if not near.any():
+        out[breast.mask] = diagonal
+        return out
+    distance = cv2.distanceTransform((~near).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    out[window] = np.where(inside, np.clip((distance - 0.5) * cells.size_mm, 0, diagonal), 0)
+    return out

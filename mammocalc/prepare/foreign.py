@@ -16,12 +16,13 @@ What shows only some of the signs is left to be judged as a calcification.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.prepare.breast import Breast
+from mammocalc.prepare.breast import Breast, bounding_window
 from mammocalc.prepare.cells import Cells
 from mammocalc.read.mammogram import Mammogram
 
@@ -45,6 +46,8 @@ METAL_BLUR_MM = 0.4
 WHITE = 0.9
 # The image has a white where at least this many pixels share its densest value.
 WHITE_PIXELS = 20
+# How far outside the breast objects are looked for: their rims and glare reach in.
+NEAR_MM = 3.0
 LARGEST_OBJECT_MM = 15.0
 MOST_OBJECTS = 60
 RIM_MM = 0.7
@@ -84,10 +87,47 @@ def find_foreign(
     -------
     ndarray of bool, shape (cell_rows, cell_columns)
     """
-    return _small_objects(mammogram, cells, breast) | _long_edges(cells, breast, pectoral)
+    found = np.zeros(breast.mask.shape, np.bool_)
+    # Room for an object at the rim, and for the ground around it.
+    window = bounding_window(breast.mask, round((NEAR_MM + 6.0) / cells.size_mm))
+    white = _white(mammogram, cells)
+    mammogram, cells, breast = _cropped(mammogram, cells, breast, window)
+    found[window] = _small_objects(mammogram, cells, breast, white) | _long_edges(
+        cells, breast, pectoral[window]
+    )
+    return found
 
 
-def _small_objects(mammogram: Mammogram, cells: Cells, breast: Breast) -> NDArray[np.bool_]:
+def _cropped(
+    mammogram: Mammogram, cells: Cells, breast: Breast, window: tuple[slice, slice]
+) -> tuple[Mammogram, Cells, Breast]:
+    """The same with all arrays cut to a window of cells."""
+    rows, columns = window
+    row_min, col_min, row_max, col_max = breast.field
+    height, width = breast.mask[window].shape
+    field = (
+        max(0, row_min - rows.start),
+        max(0, col_min - columns.start),
+        min(height, row_max - rows.start),
+        min(width, col_max - columns.start),
+    )
+    pixels = tuple(slice(part.start * cells.step, part.stop * cells.step) for part in window)
+    return (
+        dataclasses.replace(mammogram, pixels=mammogram.pixels[pixels]),
+        dataclasses.replace(
+            cells,
+            density=np.ascontiguousarray(cells.density[window]),
+            darkest=cells.darkest[window],
+            brightest=cells.brightest[window],
+            valid=cells.valid[window],
+            height_mm=cells.height_mm[rows],
+            width_mm=cells.width_mm[columns],
+        ),
+        dataclasses.replace(breast, mask=breast.mask[window], field=field),
+    )
+
+
+def _small_objects(mammogram: Mammogram, cells: Cells, breast: Breast, white: float) -> NDArray[np.bool_]:
     import cv2
 
     rows, columns = cells.density.shape
@@ -97,9 +137,8 @@ def _small_objects(mammogram: Mammogram, cells: Cells, breast: Breast) -> NDArra
     half = (max(1, columns // 2), max(1, rows // 2))
     around = cv2.medianBlur(cv2.resize(cells.density, half, interpolation=cv2.INTER_AREA), 5)
     around = cv2.resize(around, (columns, rows), interpolation=cv2.INTER_LINEAR)
-    white = _white(mammogram, cells)
     # A disc fills at least one cell wholly and not many, a line may only pass through.
-    near = cv2.distanceTransform((~breast.mask).astype(np.uint8), cv2.DIST_L2, 3) < 3.0 / cells.size_mm
+    near = cv2.distanceTransform((~breast.mask).astype(np.uint8), cv2.DIST_L2, 3) < NEAR_MM / cells.size_mm
     core = (_to_density(mammogram, cells, cells.darkest) - around > DISC_CONTRAST * tissue) & near
     peak = _to_density(mammogram, cells, cells.brightest)
     if mammogram.linear_in_exposure:
