@@ -11,6 +11,7 @@ import pytest
 from mammocalc.arrange.arrangement import Arrangement
 from mammocalc.arrange.features import FEATURES as COMPANY_FEATURES
 from mammocalc.classify import classify, load_lexicon
+from mammocalc.classify.cluster_features import ARRANGED as CLUSTER_FEATURES
 from mammocalc.findings import Findings
 from mammocalc.measure.features import FEATURES as SINGLE_FEATURES
 from mammocalc.measure.measurements import Measurements
@@ -163,9 +164,9 @@ def _columns(regions: Regions, rods: int, specks: int, spacing: float) -> tuple[
     clusters = {
         name: np.array([value])[one]
         for name, value in {
+            **dict.fromkeys(CLUSTER_FEATURES, 0.1),
             "cluster_id": 1, "n_calcifications": specks, "row": 457.0, "col": 208.0, "extent_mm": 3.2,
             "area_mm2": 4.0, "density_per_cm2": 150.0, "linearity": 0.5, "distribution": "grouped",
-            "size_spread": 0.1, "shape_spread": 0.1,
         }.items()
     }  # fmt: skip
     return Measurements(columns, 0.05), Arrangement(company, (), clusters)

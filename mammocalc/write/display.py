@@ -104,17 +104,16 @@ def outline(mask: NDArray[Any], row: float, col: float, distance_px: float = 0.0
     """
     import cv2
 
-    reach = int(np.ceil(distance_px))
-    pad = reach + 1
+    pad = int(np.ceil(distance_px)) + 1
     height, width = mask.shape
     padded = np.zeros((height + 2 * pad, width + 2 * pad), np.uint8)
     padded[pad : pad + height, pad : pad + width] = mask
     padded *= 255
-    if reach:
-        disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-        padded = cv2.dilate(padded, disk)
     enlarged = cv2.resize(padded, None, fx=_TRACE_SCALE, fy=_TRACE_SCALE, interpolation=cv2.INTER_LINEAR)
     inside = cv2.threshold(enlarged, 127, 255, cv2.THRESH_BINARY)[1]
+    if distance_px > 0:
+        away = cv2.distanceTransform(255 - inside, cv2.DIST_L2, cv2.DIST_MASK_5)
+        inside = (away <= distance_px * _TRACE_SCALE).astype(np.uint8)
     contours = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
     points = max(contours, key=len)[:, 0, ::-1]
     # A pixel of the enlarged mask is centred at (i + 0.5) / scale - 0.5 of the mask's.

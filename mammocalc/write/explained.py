@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc.arrange.arrangement import Arrangement
 from mammocalc.arrange.features import FEATURES as COMPANY_FEATURES
 from mammocalc.classify import explain
+from mammocalc.classify.cluster_features import ARRANGED
 from mammocalc.classify.stored import lexicon_from_dict
 from mammocalc.errors import InvalidParameter
 from mammocalc.measure.features import FEATURES as SINGLE_FEATURES
@@ -61,7 +63,7 @@ def explain_row(
     explanation = explain(
         calcification_id - 1,
         Measurements(_columns(rows, SINGLE_FEATURES), float("nan")),
-        Arrangement(_columns(rows, COMPANY_FEATURES), (), _cluster_columns(clusters, rows)),
+        Arrangement(_columns(rows, COMPANY_FEATURES), (), _cluster_columns(clusters)),
         lexicon,
     )
     where = f"{path}{f', frame {frame}' if frame else ''}"
@@ -79,14 +81,10 @@ def _columns(table: pd.DataFrame, names: Iterable[str]) -> dict[str, NDArray[Any
     }
 
 
-def _cluster_columns(clusters: pd.DataFrame, members: pd.DataFrame) -> dict[str, NDArray[Any]]:
-    """The columns of clusters as the arrange stage has them: the spreads stand with the members in the tables."""
-    first = members.drop_duplicates("cluster_id").set_index("cluster_id").reindex(clusters["cluster_id"])
-    return {
-        **{str(name): values.to_numpy() for name, values in clusters.items()},
-        "size_spread": first["cluster_size_spread"].to_numpy(),
-        "shape_spread": first["cluster_shape_spread"].to_numpy(),
-    }
+def _cluster_columns(clusters: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """The columns of clusters as the arrange stage has them; what the table lacks bears on no calcification."""
+    missing = {name: np.full(len(clusters), np.nan) for name in ARRANGED if name not in clusters}
+    return {**{str(name): values.to_numpy() for name, values in clusters.items()}, **missing}
 
 
 def _image_path(images: pd.DataFrame, image: str, frame: int) -> str:

@@ -38,6 +38,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FRACTION_BITS = 4
 _DETAIL_SIDE = 300
 _DETAIL_GAP = 12
+_DETAIL_LARGEST_MM = 30.0
 _LETTERS = "ABCDEF"
 _LEGEND_TOP, _LEGEND_STEP = 102, 32
 
@@ -189,7 +190,7 @@ def _write_captions(picture: Canvas, findings: Findings, view: _View) -> None:
         x, y = view.place(*curve[0])
         pixels = float(np.hypot(*np.diff(curve, axis=0).T).sum())
         caption = f"track {number}: {pixels * findings.mammogram.pixel_spacing_mm:.0f} mm"
-        _write(picture, caption, (x + 14, y - 14), 0.55, _label_pen(chain_label(findings, number)))
+        _write(picture, caption, (x + 14, y - 14), 0.55, _INK)
     for place in range(len(findings.arrangement.clusters["cluster_id"])):
         x, y = view.points(cluster_hull(findings, place)).min(axis=0) >> _FRACTION_BITS
         _write(picture, cluster_caption(findings, place), (int(x), int(y) - 8), 0.55, _CLUSTER_PEN)
@@ -279,8 +280,9 @@ def _detail_bounds(findings: Findings) -> Iterator[Bounds]:
     classification = findings.classification
     shown = np.zeros(len(findings), np.bool_)
     found: list[Bounds] = []
+    extent_mm = findings.arrangement.clusters["extent_mm"]
     order = sorted(
-        range(len(findings.arrangement.clusters["cluster_id"])),
+        np.flatnonzero(extent_mm <= _DETAIL_LARGEST_MM).tolist(),
         key=lambda place: (
             classification.cluster_suspicion[place] != "suspicious",
             -int(findings.arrangement.clusters["n_calcifications"][place]),
@@ -304,12 +306,12 @@ def _detail_bounds(findings: Findings) -> Iterator[Bounds]:
 
 
 def _square(findings: Findings, members: NDArray[np.intp], margin: float) -> Bounds:
-    """The smallest square around calcifications with a margin, moved into the image; at most 30 mm wide."""
+    """The smallest square around calcifications with a margin, of limited width, moved into the image."""
     corner = np.asarray(findings.scene.origin)
     bounds = findings.regions.bounds[members]
     low, high = bounds[:, :2].min(axis=0) + corner - margin, bounds[:, 2:].max(axis=0) + corner + margin
     rows, columns = findings.mammogram.pixels.shape
-    largest = 30.0 / findings.mammogram.pixel_spacing_mm
+    largest = _DETAIL_LARGEST_MM / findings.mammogram.pixel_spacing_mm
     side = round(min(float((high - low).max()), largest, rows, columns))
     middle = (low + high) / 2
     top = int(np.clip(round(middle[0] - side / 2), 0, rows - side))
