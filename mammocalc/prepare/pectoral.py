@@ -3,7 +3,7 @@
 All straight lines that cut off the upper corner at the chest wall are scored by the fall of brightness across them
 (the idea of the Hough line of Karssemeijer [1]_, with the sum taken over the line's own pixels), the best is bent to
 the edge by dynamic programming, and what lies behind is muscle. A muscle is taken only where the edge is there nearly
-all along the line: better none than a wrong one. The thresholds were set on 16 mini-MIAS films, of which 13 show a
+all along the line: better none than a wrong one. The thresholds were set on 16 mini-MIAS films, of which 12 show a
 muscle, with phantoms and digital images beside them; scores of muscles and of none lie far apart.
 
 References
