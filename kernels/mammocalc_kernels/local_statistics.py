@@ -11,8 +11,9 @@ from mammocalc_kernels.streams import read, running_sum, span, write
 
 # Widest window whose sum is sure to fit 31 bits: 181**2 * 65535 < 2**31.
 WIDEST_WINDOW = 181
-# Columns summed at a time, so that the sums stay in the nearest cache; whole vectors.
-_CHUNK = 832
+# Sums of 32 bits in a vector; columns summed at a time, at most, so that the sums stay in the nearest cache.
+_VECTOR = 16
+_LONGEST_CHUNK = 1728
 
 
 def local_statistics(
@@ -122,17 +123,20 @@ def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[
     flat_deviation = deviation.reshape(deviation.size)
     window = 2 * half + 1
     nothing = np.zeros(n, np.uint16)
-    # Column sums of the rows in reach, with at least a window of zeros before, `half` after, in whole vectors.
-    # The sum of the window around column k - half ends with column k.
-    lead = -(-window // 16) * 16
-    length = -(-(n + half) // 16) * 16
+    # Windows run ahead of their centres by `half` columns, rounded up to whole vectors so that rows are written in
+    # step with the cache lines: item i of the running sums is the window around column i - ahead.
+    ahead = -(-half // _VECTOR) * _VECTOR
+    length = -(-(n + ahead) // _VECTOR) * _VECTOR
+    chunk = -(-length // (_VECTOR * -(-length // _LONGEST_CHUNK))) * _VECTOR
+    # Column sums of the rows in reach, with zeros before and after for what windows reach of the outside.
+    lead = -(-(window + _VECTOR) // _VECTOR) * _VECTOR
     column_sums = np.zeros(lead + length, np.int32)
     column_squares = np.zeros(lead + length, np.int64)
     widths = np.empty(n, np.int64)
     for c in range(n):
         widths[c] = min(c + half, n - 1) - max(c - half, 0) + 1
-    sums = np.empty(_CHUNK, np.int32)
-    squares = np.empty(_CHUNK, np.int64)
+    sums = np.empty(chunk, np.int32)
+    squares = np.empty(chunk, np.int64)
     for r in range(first - 2 * half, end):
         # Rows ahead of the first window fill the sums; rows outside the image count nothing.
         entering = r + half
@@ -150,9 +154,9 @@ def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[
         height = min(entering, rows - 1) - max(r - half, 0) + 1
         total = np.int32(0)
         square_total = np.int64(0)
-        for start in range(0, length, _CHUNK):
-            items = min(_CHUNK, length - start)
-            # A window's sum needs no column beyond its last, so the chunk's columns are brought up just before.
+        for start in range(0, length, chunk):
+            items = min(chunk, length - start)
+            # No window of the chunk ends beyond its columns, so these are brought up just before.
             columns = max(min(items, n - start), 0)
             _exchange(
                 column_sums,
@@ -166,14 +170,26 @@ def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[
             )
             if r < first:
                 continue
-            total = running_sum(column_sums, lead + start, window, sums, items, total)
-            square_total = running_sum(column_squares, lead + start, window, squares, items, square_total)
+            at = lead + start + half - ahead
+            total = running_sum(column_sums, at, window, sums, items, total)
+            square_total = running_sum(column_squares, at, window, squares, items, square_total)
             # Columns of this chunk; those whose window lies inside the image share one count.
-            left = max(start - half, 0)
-            right = min(start + _CHUNK - half, n)
-            inner_left = min(max(left, half), right)
+            left = max(start - ahead, 0)
+            right = min(start + items - ahead, n)
+            inner_left = min(max(left, ahead), right)
             inner_right = max(min(right, n - half), inner_left)
-            shift = half - start
+            shift = ahead - start
+            _finish(
+                sums,
+                squares,
+                inner_left + shift,
+                flat_mean,
+                flat_deviation,
+                r * n + inner_left,
+                inner_right - inner_left,
+                height * window,
+            )
+            # Last, for the sums just written are slow to read back.
             for begin, stop in ((left, inner_left), (inner_right, right)):
                 if begin == stop:
                     continue
@@ -189,13 +205,3 @@ def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[
                     stop - begin,
                     height,
                 )
-            _finish(
-                sums,
-                squares,
-                inner_left + shift,
-                flat_mean,
-                flat_deviation,
-                r * n + inner_left,
-                inner_right - inner_left,
-                height * window,
-            )
