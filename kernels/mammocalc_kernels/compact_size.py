@@ -40,8 +40,9 @@ SECTORS = 64
 # Variance along each axis of binomial 3 x 3 smoothing, px squared.
 SMOOTHING_VARIANCE = 0.5
 BIN = 0.5
-# Below this radius (px) the outline follows the noise: an ellipse from weighted moments takes its place.
-_SMALL_RADIUS = 6.0
+# Below these radii (px) the outline follows the noise: an ellipse from weighted moments takes its place, up to the
+# larger one only where the outline is about as solid as one.
+_TINY_RADIUS, _SMALL_RADIUS, _ELLIPSE_SOLIDITY = 3.0, 6.0, 0.94
 
 
 @kernel
@@ -265,6 +266,7 @@ def measure_compact(
     outline_x: Any,
     n_outline: int,
     moments: Any,
+    solidity: float,
     peak: float,
     noise: float,
     table: Any,
@@ -289,6 +291,8 @@ def measure_compact(
         1 for pixels that may be sampled.
     outline_y, outline_x : ndarray of float64
         The outline at half contrast, `n_outline` vertices, and `moments` of it (`outline.polygon_moments`).
+    solidity : float
+        Area over that of the convex hull.
     peak, noise : float
         Contrast, and deviation of noise and texture, noise units.
     table : ndarray of float64
@@ -309,7 +313,7 @@ def measure_compact(
     outline_radius = radius
     cy, cx = moments[1], moments[2]
     xs, vs, ws, fit, radii = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
-    small = radius < _SMALL_RADIUS
+    small = radius < _TINY_RADIUS or (radius < _SMALL_RADIUS and solidity > _ELLIPSE_SOLIDITY)
     angle = 0.5 * math.atan2(2.0 * moments[5], moments[4] - moments[3])
     major = minor = radius
     if small:

@@ -486,7 +486,19 @@ def measure_candidates(
         long_axis = 4.0 * math.sqrt(max(0.5 * (trace + split), 1e-6))
         short_axis = 4.0 * math.sqrt(max(0.5 * (trace - split), 1e-6))
         lengthy = long_axis > 2.2 * short_axis and long_axis >= 6.0
-        bent = solidity < 0.78 and lumen < 0.3 * moments[0] and solid_area >= 16
+        hollowed = solidity < 0.9 and solid_area >= 12
+        bent = False
+        if hollowed:
+            # Thin all along, or a lump with lobes? A wire is its own thickness wide everywhere.
+            _complement(inside, own)
+            chamfer_distance(own, distance)
+            deepest = 0
+            for y in range(1, h - 1):
+                for x in range(1, w - 1):
+                    if inside[y, x] == 1:
+                        deepest = max(deepest, distance[y, x])
+            thickness = max(2.0 * deepest / STEP - 1.0, 1.0)
+            bent = solidity < 0.78 and lumen < 0.3 * moments[0] and moments[0] >= 3.0 * thickness * thickness
         done = False
         if lengthy or bent:
             done = measure_elongated(
@@ -496,12 +508,10 @@ def measure_candidates(
             )  # fmt: skip
         if not done:
             measure_compact(
-                contrast, smoothed, usable, outline_y, outline_x, n_outline, moments, peak, noise, table, sigma,
-                base_sigma, sigmas, along, across, value, scratch, row,
+                contrast, smoothed, usable, outline_y, outline_x, n_outline, moments, solidity, peak, noise, table,
+                sigma, base_sigma, sigmas, along, across, value, scratch, row,
             )  # fmt: skip
-        if solidity < 0.9 and solid_area >= 12 and len(sigmas) == 0:
-            _complement(inside, own)
-            chamfer_distance(own, distance)
+        if hollowed and len(sigmas) == 0:
             skeleton.thin(inside, stack)
             skeleton.prune(inside, distance, 1.0 + 2.0 * sigma, stack)
             row[BRANCHES] = skeleton.count_branch_points(inside, stack)
