@@ -132,7 +132,9 @@ def label_runs(mask: NDArray[np.bool_] | NDArray[np.uint8], threads: int = 1) ->
     Processing 17 (2008) 749-756.
     """
     _check(mask, "mask", (np.bool_, np.uint8))
-    found = run_bands(partial(_runs_of_mask, mask.view(np.uint8)), mask.shape[0], threads)
+    pixels = mask.reshape(-1).view(np.uint8)
+    words = pixels[: pixels.size // 8 * 8].view(np.uint64)
+    found = run_bands(partial(_runs_of_mask, pixels, words, mask.shape[1]), mask.shape[0], threads)
     row, start, stop = (np.concatenate(part) for part in zip(*found, strict=True))
     labels, count = _join(row, start, stop)
     return Runs(*_group(labels, count, row, start, stop))
@@ -310,54 +312,67 @@ def _check_inside(runs: Runs | PeakedRuns, shape: tuple[int, ...]) -> None:
 
 
 @kernel
-def _append_runs(words, flags, width, row, rows, starts, stops, count):  # type: ignore[no-untyped-def]
-    """Append the runs of ones in ``flags[:width]`` and return the new number of runs.
+def _append_runs(pixels, words, begin, end, row, rows, starts, stops, count):  # type: ignore[no-untyped-def]
+    """Append the runs of what is not zero in ``pixels[begin:end]``, one row, and return the new number of
+    runs.
 
-    `flags` uint8 of 0 and 1, zero from `width` on and at least one longer; `words` the same memory as
-    uint64. Eight pixels at a time are passed over where they are all background or all inside the open run.
+    `pixels` uint8; `words` uint64, the same memory as far as it fills whole words. 64 pixels are passed over
+    at once where they are all background, or all ones inside a run.
     """
     open_run = False
-    for i in range(words.size):
-        word = words[i]
-        if word == 0 and not open_run:
-            continue
-        if open_run and word == np.uint64(0x0101010101010101):
-            continue
-        for x in range(8 * i, 8 * i + 8):
-            if (flags[x] != 0) != open_run:
+    at = begin
+    while at < end:
+        next_stop = min(end, at - at % 8 + 8)
+        if next_stop - at == 8:
+            passed = np.uint64(0x0101010101010101) if open_run else np.uint64(0)
+            if at + 64 <= end and _eight_equal(words, np.uint64(at // 8), passed):
+                at += 64
+                continue
+            if words[np.uint64(at // 8)] == passed:
+                at += 8
+                continue
+        for x in range(at, next_stop):
+            if (pixels[np.uint64(x)] != 0) != open_run:
                 if open_run:
-                    stops[count] = x
+                    stops[count] = x - begin
                     count += 1
                 else:
                     rows[count] = row
-                    starts[count] = x
+                    starts[count] = x - begin
                 open_run = not open_run
+        at = next_stop
+    if open_run:
+        stops[count] = end - begin
+        count += 1
     return count
 
 
 @kernel
-def _row_flags(width):  # type: ignore[no-untyped-def]
-    """A row of zeroed flags, long enough to end in a zero, rounded up to whole words."""
-    return np.zeros(8 * (width // 8 + 1), np.uint8)
+def _eight_equal(words, i, value):  # type: ignore[no-untyped-def]
+    """Whether the eight words from `i` on all have the value; unsigned, so that no index is tested."""
+    one = np.uint64(1)
+    different = words[i] ^ value
+    for _ in range(7):
+        i += one
+        different |= words[i] ^ value
+    return different == np.uint64(0)
 
 
 @kernel
-def _runs_of_mask(mask, first, end):  # type: ignore[no-untyped-def]
-    """Row, start and stop (int32) of the runs of ``mask[first:end]``, uint8, in raster order."""
-    width = mask.shape[1]
-    flags = _row_flags(width)
-    words = flags.view(np.uint64)
+def _runs_of_mask(pixels, words, width, first, end):  # type: ignore[no-untyped-def]
+    """Row, start and stop (int32) of the runs of rows `first` to `end` of a flat mask, in raster order.
+
+    Arguments as in `_append_runs`.
+    """
     most = width // 2 + 1
     rows, starts, stops = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
     count = 0
     for row in range(first, end):
-        line = mask[row]
-        for x in range(width):
-            flags[x] = line[x] != 0
-        rows = with_room(rows, count, most)
-        starts = with_room(starts, count, most)
-        stops = with_room(stops, count, most)
-        count = _append_runs(words, flags, width, row, rows, starts, stops, count)
+        if count + most > rows.size:
+            rows = with_room(rows, count, most)
+            starts = with_room(starts, count, most)
+            stops = with_room(stops, count, most)
+        count = _append_runs(pixels, words, row * width, (row + 1) * width, row, rows, starts, stops, count)
     return rows[:count].copy(), starts[:count].copy(), stops[:count].copy()
 
 
@@ -372,7 +387,7 @@ def _spread(cells, step, out):  # type: ignore[no-untyped-def]
 def _runs_above(response, grid, step, first, end):  # type: ignore[no-untyped-def]
     """Row, start and stop (int32) of the runs of ``response > grid`` in rows `first` to `end`."""
     width = response.shape[1]
-    flags = _row_flags(width)
+    flags = np.zeros(8 * (width // 8 + 1), np.uint8)
     words = flags.view(np.uint64)
     threshold = np.empty(width, np.float32)
     most = width // 2 + 1
@@ -384,10 +399,11 @@ def _runs_above(response, grid, step, first, end):  # type: ignore[no-untyped-de
         line = response[row]
         for x in range(width):
             flags[x] = line[x] > threshold[x]
-        rows = with_room(rows, count, most)
-        starts = with_room(starts, count, most)
-        stops = with_room(stops, count, most)
-        count = _append_runs(words, flags, width, row, rows, starts, stops, count)
+        if count + most > rows.size:
+            rows = with_room(rows, count, most)
+            starts = with_room(starts, count, most)
+            stops = with_room(stops, count, most)
+        count = _append_runs(flags, words, 0, width, row, rows, starts, stops, count)
     return rows[:count].copy(), starts[:count].copy(), stops[:count].copy()
 
 
@@ -542,17 +558,21 @@ def _features(offsets, row, start, stop, plane):  # type: ignore[no-untyped-def]
     lowest = np.empty(count, np.float64)
     highest = np.empty(count, np.float64)
     peak = np.empty((count, 2), np.int32)
-    chain = np.empty((2, 2 * height + 2), np.int64)
+    tallest = 0
+    for k in range(count):
+        tallest = max(tallest, row[offsets[k + 1] - 1] - row[offsets[k]] + 1)
+    chain = np.empty((2, 2 * tallest), np.int64)
     for k in range(count):
         first, end = offsets[k], offsets[k + 1]
-        _geometry(row[first:end], start[first:end], stop[first:end], area, bounds, centroid, moments, k)
-        _ellipse(moments[k], axes[k], orientation, eccentricity, k)
-        perimeter[k], holes[k] = _outline(row[first:end], start[first:end], stop[first:end], area[k])
-        hull_area[k] = _hull_area(row[first:end], start[first:end], stop[first:end], chain)
-        row_min, col_min, row_max, col_max = bounds[k]
-        touches_border[k] = row_min == 0 or col_min == 0 or row_max == height or col_max == width
+        _geometry(row, start, stop, first, end, area, bounds, centroid, moments, k)
+        _ellipse(moments, axes, orientation, eccentricity, k)
+        perimeter[k], holes[k] = _outline(row, start, stop, first, end, area[k])
+        hull_area[k] = _hull_area(row, start, stop, first, end, chain)
+        touches_border[k] = (
+            bounds[k, 0] == 0 or bounds[k, 1] == 0 or bounds[k, 2] == height or bounds[k, 3] == width
+        )
         mean[k], deviation[k], lowest[k], highest[k], peak[k, 0], peak[k, 1] = _intensity(
-            row[first:end], start[first:end], stop[first:end], plane, area[k]
+            row, start, stop, first, end, plane, area[k]
         )
     return (
         area,
@@ -575,12 +595,12 @@ def _features(offsets, row, start, stop, plane):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _geometry(row, start, stop, area, bounds, centroid, moments, k):  # type: ignore[no-untyped-def]
+def _geometry(row, start, stop, first, end, area, bounds, centroid, moments, k):  # type: ignore[no-untyped-def]
     """Area, bounds, centroid and central moments of component k, from exact integer sums."""
-    row_0, col_0 = np.int64(row[0]), np.int64(start[0])
+    row_0, col_0 = np.int64(row[first]), np.int64(start[first])
     n = sum_r = sum_c = sum_rr = sum_rc = sum_cc = np.int64(0)
-    col_min, col_max = start[0], stop[0]
-    for i in range(row.size):
+    col_min, col_max = start[first], stop[first]
+    for i in range(first, end):
         r = row[i] - row_0
         a = start[i] - col_0
         b = stop[i] - 1 - col_0
@@ -595,9 +615,9 @@ def _geometry(row, start, stop, area, bounds, centroid, moments, k):  # type: ig
         col_min = min(col_min, start[i])
         col_max = max(col_max, stop[i])
     area[k] = n
-    bounds[k, 0] = row[0]
+    bounds[k, 0] = row[first]
     bounds[k, 1] = col_min
-    bounds[k, 2] = row[row.size - 1] + 1
+    bounds[k, 2] = row[end - 1] + 1
     bounds[k, 3] = col_max
     centroid[k, 0] = row_0 + sum_r / n
     centroid[k, 1] = col_0 + sum_c / n
@@ -610,19 +630,19 @@ def _geometry(row, start, stop, area, bounds, centroid, moments, k):  # type: ig
 @kernel
 def _ellipse(moments, axes, orientation, eccentricity, k):  # type: ignore[no-untyped-def]
     """Axes, orientation and eccentricity of the ellipse with the given second moments."""
-    half_sum = 0.5 * (moments[0] + moments[2])
-    half_difference = 0.5 * (moments[0] - moments[2])
-    root = np.hypot(half_difference, moments[1])
+    half_sum = 0.5 * (moments[k, 0] + moments[k, 2])
+    half_difference = 0.5 * (moments[k, 0] - moments[k, 2])
+    root = np.sqrt(half_difference * half_difference + moments[k, 1] * moments[k, 1])
     large = half_sum + root
     small = max(half_sum - root, 0.0)
-    axes[0] = 4.0 * np.sqrt(large)
-    axes[1] = 4.0 * np.sqrt(small)
-    orientation[k] = 0.5 * np.arctan2(moments[1], half_difference)
+    axes[k, 0] = 4.0 * np.sqrt(large)
+    axes[k, 1] = 4.0 * np.sqrt(small)
+    orientation[k] = 0.5 * np.arctan2(moments[k, 1], half_difference)
     eccentricity[k] = np.sqrt(1.0 - small / large) if large > 0 else 0.0
 
 
 @kernel
-def _outline(row, start, stop, area):  # type: ignore[no-untyped-def]
+def _outline(row, start, stop, first, end, area):  # type: ignore[no-untyped-def]
     """Crofton perimeter and number of holes.
 
     Along each of four directions a line crosses the outline twice for every pixel that is not followed by
@@ -630,10 +650,10 @@ def _outline(row, start, stop, area):  # type: ignore[no-untyped-def]
     Euler number is the number of runs less the number of touching pairs of runs.
     """
     below_left = below = below_right = touching = 0
-    above_first = above_end = here_first = 0
-    while here_first < row.size:
+    above_first = above_end = here_first = first
+    while here_first < end:
         here_end = here_first
-        while here_end < row.size and row[here_end] == row[here_first]:
+        while here_end < end and row[here_end] == row[here_first]:
             here_end += 1
         above = above_first
         for i in range(here_first, here_end):
@@ -648,15 +668,15 @@ def _outline(row, start, stop, area):  # type: ignore[no-untyped-def]
                 j += 1
         above_first, above_end = here_first, here_end
         here_first = here_end
-    straight = 2 * row.size + 2 * (area - below)
+    straight = 2 * (end - first) + 2 * (area - below)
     diagonal = 2 * (area - below_left) + 2 * (area - below_right)
     perimeter = np.pi / 8 * (straight + diagonal / np.sqrt(2.0))
-    return perimeter, 1 - (row.size - touching)
+    return perimeter, 1 - (end - first - touching)
 
 
 @kernel
-def _hull_area(row, start, stop, chain):  # type: ignore[no-untyped-def]
-    """Area of the convex hull of the pixel squares; `chain` (2, 2 * rows + 2) int64 is scratch.
+def _hull_area(row, start, stop, first, end, chain):  # type: ignore[no-untyped-def]
+    """Area of the convex hull of the pixel squares; `chain` (2, 2 * rows) int64 is scratch.
 
     The left and the right boundary are each hulled by a monotone chain down the rows, then integrated over
     the rows.
@@ -664,11 +684,11 @@ def _hull_area(row, start, stop, chain):  # type: ignore[no-untyped-def]
     doubled = np.int64(0)
     for side in range(2):
         used = 0
-        i = 0
-        while i < row.size:
+        i = first
+        while i < end:
             j = i
             extreme = np.int64(start[i]) if side == 0 else -np.int64(stop[i])
-            while j < row.size and row[j] == row[i]:
+            while j < end and row[j] == row[i]:
                 extreme = min(extreme, np.int64(start[j]) if side == 0 else -np.int64(stop[j]))
                 j += 1
             for y in range(np.int64(row[i]), np.int64(row[i]) + 2):
@@ -689,16 +709,15 @@ def _hull_area(row, start, stop, chain):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _intensity(row, start, stop, plane, area):  # type: ignore[no-untyped-def]
+def _intensity(row, start, stop, first, end, plane, area):  # type: ignore[no-untyped-def]
     """Mean, deviation, minimum, maximum, and row and column of the maximum, of the plane under the runs."""
-    reference = np.float64(plane[row[0], start[0]])
+    reference = np.float64(plane[row[first], start[first]])
     total = squares = 0.0
     lowest, highest = np.inf, -np.inf
-    peak_row, peak_col = row[0], start[0]
-    for i in range(row.size):
-        line = plane[row[i]]
+    peak_row, peak_col = row[first], start[first]
+    for i in range(first, end):
         for x in range(start[i], stop[i]):
-            value = np.float64(line[x])
+            value = np.float64(plane[row[i], x])
             total += value - reference
             squares += (value - reference) * (value - reference)
             if value < lowest:
