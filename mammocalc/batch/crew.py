@@ -36,15 +36,18 @@ class ExecutorCrew:
     Parameters
     ----------
     executor : Executor
-        Stays open.
+        Stays open unless `owned`.
     settings : bytes
         As `Settings.packed` gives them.
     capacity : int
         Tasks handed over ahead of their outcomes.
+    owned : bool
+        Shut it down in the end.
     """
 
-    def __init__(self, executor: Executor, settings: bytes, capacity: int) -> None:
+    def __init__(self, executor: Executor, settings: bytes, capacity: int, owned: bool = False) -> None:
         self._executor = executor
+        self._owned = owned
         self._settings = settings
         self._done: queue.SimpleQueue[tuple[Task, Future[Outcome]]] = queue.SimpleQueue()
         self._waiting: set[Future[Outcome]] = set()
@@ -85,6 +88,8 @@ class ExecutorCrew:
         """Withdraw what has not started."""
         for future in self._waiting:
             future.cancel()
+        if self._owned:
+            self._executor.shutdown()
 
 
 class DaskCrew:

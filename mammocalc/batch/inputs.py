@@ -30,7 +30,7 @@ class FoundInput(NamedTuple):
 
 
 def walk(
-    roots: Sequence[str | os.PathLike[str]], exclude: str | os.PathLike[str] | None = None
+    roots: Sequence[str | os.PathLike[str]], exclude: Sequence[str | os.PathLike[str]] = ()
 ) -> Iterator[FoundInput]:
     """All inputs below `roots`, ordered by the bytes of their relative paths, component by component.
 
@@ -41,8 +41,8 @@ def walk(
     ----------
     roots : sequence of path
         Files and folders; one inside another is not walked twice.
-    exclude : path, optional
-        A folder that is left out without a trace: the output.
+    exclude : sequence of path
+        Files and folders that are left out without a trace: those that the run itself writes.
 
     Raises
     ------
@@ -59,12 +59,12 @@ def walk(
     else:
         base = os.path.commonpath([Path(top).parent for top in tops]) if tops else ""
     walked: set[tuple[int, int]] = set()
-    left_out = _absolute(exclude) if exclude is not None else None
+    left_out = {_absolute(path) for path in exclude}
     for top in tops:
         yield from _below(Path(top), base, left_out, walked)
 
 
-def _below(top: Path, base: str, left_out: str | None, walked: set[tuple[int, int]]) -> Iterator[FoundInput]:
+def _below(top: Path, base: str, left_out: set[str], walked: set[tuple[int, int]]) -> Iterator[FoundInput]:
     """Depth first, without recursion: the depth of folders is not bounded by that of Python's stack."""
     waiting = [(str(top.parent), [top.name])]
     while waiting:
@@ -74,13 +74,13 @@ def _below(top: Path, base: str, left_out: str | None, walked: set[tuple[int, in
             continue
         file = Path(folder, names.pop())
         path = str(file)
+        if path in left_out:
+            continue
         name = os.path.relpath(path, base)
         if not file.is_dir():
             broken = file.is_symlink() and not file.exists()
             reason = "a symbolic link that leads nowhere" if broken else ""
             yield FoundInput(path, name, "failed" if broken else "", reason)
-            continue
-        if path == left_out:
             continue
         try:
             status = file.stat()

@@ -68,6 +68,14 @@ class Ledger:
         entry = _parsed(data)
         return entry if entry is not None and (entry.name, entry.frame) == (name, frame) else None
 
+    def frames(self, name: str) -> Iterator[Entry | None]:
+        """The entries of all frames of an input, None where one is missing."""
+        first = self.load(name)
+        yield first
+        if first is not None:
+            for frame in range(1, first.frames):
+                yield self.load(name, frame)
+
     def save(self, outcome: Outcome, key: str) -> None:
         """Write an outcome down, replacing an earlier one.
 

@@ -13,8 +13,7 @@ from mammocalc.batch.assemble import assemble, complete
 from mammocalc.batch.inventory import name_order, read_head, read_names
 from mammocalc.batch.ledger import Entry, Ledger
 from mammocalc.batch.output import LEDGER, shard_folder, unwritable
-from mammocalc.batch.run import counts, frames_of, summary_of
-from mammocalc.batch.summary import BatchSummary, Tally
+from mammocalc.batch.summary import BatchSummary, Tally, counts, summary_of
 from mammocalc.errors import InvalidParameter, MammocalcError
 
 
@@ -108,7 +107,7 @@ def _entries(parts: list[_Part]) -> Iterator[Entry]:
     for _, number, name in heapq.merge(*(_in_order(part, number) for number, part in enumerate(parts))):
         part = parts[number]
         what = f"shard {part.shard[0]} of {part.shard[1]} is not finished"
-        yield from complete(frames_of(Ledger(part.folder / LEDGER), name), what)
+        yield from complete(Ledger(part.folder / LEDGER).frames(name), what)
 
 
 def _in_order(part: _Part, number: int) -> Iterator[tuple[tuple[bytes, ...], int, str]]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 # Reasons may hold numbers of the file; beyond this many different ones they are counted together.
 _MOST_REASONS = 200
@@ -104,3 +105,33 @@ class Tally:
     def by_frequency(self, status: str) -> dict[str, int]:
         """Reasons of a status, most frequent first, then by name."""
         return dict(sorted(self.reasons[status].items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def counts(tally: Tally, inputs: int) -> dict[str, Any]:
+    """Counts for ``run.json``: rows of ``images`` by status add up to its rows."""
+    rows = {status: tally.status[status] for status in ("ok", "skipped", "failed")}
+    return {
+        "inputs": inputs,
+        "rows": sum(rows.values()),
+        "images": rows,
+        "calcifications": dict(sorted(tally.labels.items())),
+        "clusters": tally.clusters,
+    }
+
+
+def summary_of(out: Path, tally: Tally, inputs: int, resumed: int, seconds: float) -> BatchSummary:
+    """What the tally came to."""
+    return BatchSummary(
+        out=out,
+        inputs=inputs,
+        ok=tally.status["ok"],
+        skipped=tally.status["skipped"],
+        failed=tally.status["failed"],
+        resumed=resumed,
+        skipped_reasons=tally.by_frequency("skipped"),
+        failed_reasons=tally.by_frequency("failed"),
+        labels=dict(sorted(tally.labels.items())),
+        clusters=tally.clusters,
+        seconds=seconds,
+        stage_ms=tally.stage_ms,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import pickle
-import tempfile
 import time
 import traceback
 import zlib
@@ -177,13 +176,9 @@ def search(task: Task, settings: bytes) -> Outcome:
 
 def artefacts_of(findings: Findings, name: str, write: tuple[str, ...]) -> dict[str, bytes]:
     """The further files that were asked for, by path relative to the output."""
-    artefacts = {}
-    for path in artefact_paths(name, findings.mammogram.frame, write):
-        from mammocalc.write.overlay import write_overlay
+    from mammocalc.write.overlay import overlay_png
 
-        with tempfile.TemporaryDirectory() as folder:
-            artefacts[path] = write_overlay(findings, Path(folder) / "overlay.png").read_bytes()
-    return artefacts
+    return {path: overlay_png(findings) for path in artefact_paths(name, findings.mammogram.frame, write)}
 
 
 def artefact_paths(name: str, frame: int, write: tuple[str, ...]) -> list[str]:

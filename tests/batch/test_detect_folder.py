@@ -242,6 +242,14 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(detect, mixed, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["inputs"]
 
 
+def test_what_a_run_writes_among_its_inputs_is_no_input(detect, mixed, tables):
+    out, log = mixed / "findings", mixed / "log.jsonl"
+    assert detect(mixed, out, log=log).inputs == 9
+    before = tables(out)
+    assert detect(mixed, out, log=log).inputs == 9
+    assert tables(out) == before
+
+
 def test_log(detect, mixed, tmp_path):
     log = tmp_path / "logs" / "log.jsonl"
     detect(mixed, tmp_path / "out", log=log)

@@ -1,0 +1,191 @@
+"""Keeping the crew busy, and writing down what it brings back."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mammocalc.batch.crew import Crew
+from mammocalc.batch.event_log import EventLog
+from mammocalc.batch.inputs import FoundInput
+from mammocalc.batch.inventory import Inventory
+from mammocalc.batch.ledger import Entry, Ledger, write_whole
+from mammocalc.batch.settings import run_key
+from mammocalc.batch.work import Outcome, Settings, Task, artefact_paths, failed_record, stamp_of
+
+Progress = Callable[[int, int, int, float], None]
+
+
+class Driver:
+    """Brings every input to its end, and an entry of the ledger.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the further files.
+    ledger : Ledger
+    settings : Settings
+        Entries of another `run_key` are made again.
+    redo : bool
+        Make all entries again.
+    events : EventLog
+    progress : callable, optional
+        Called with inputs done, inputs, failed rows and rows per second.
+    inputs : int
+        Their number.
+
+    Attributes
+    ----------
+    resumed : int
+        Rows that were there already.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        ledger: Ledger,
+        settings: Settings,
+        redo: bool,
+        events: EventLog,
+        progress: Progress | None,
+        inputs: int,
+    ) -> None:
+        self.resumed = 0
+        self._out = out
+        self._ledger = ledger
+        self._key = run_key(settings)
+        self._settings = settings
+        self._redo = redo
+        self._events = events
+        self._progress = progress
+        self._inputs = inputs
+        self._inputs_done = 0
+        self._rows_done = 0
+        self._failed = 0
+        self._began = time.perf_counter()
+        self._further: deque[Task] = deque()
+        self._frames_left: dict[str, int] = {}
+
+    def run(self, inventory: Inventory, make_crew: Callable[[], Crew]) -> None:
+        """Bring every input to its end; the crew is called together when there is something to do."""
+        crew: Crew | None = None
+        tasks = self._tasks(inventory)
+        under_way = 0
+        try:
+            while True:
+                while crew is None or under_way < crew.capacity:
+                    task = self._further.popleft() if self._further else next(tasks, None)
+                    if task is None:
+                        break
+                    crew = crew or make_crew()
+                    crew.submit(task)
+                    under_way += 1
+                if crew is None or under_way == 0:
+                    break
+                self._take(*crew.collect())
+                under_way -= 1
+        finally:
+            if crew is not None:
+                crew.close()
+
+    def _tasks(self, inventory: Inventory) -> Iterator[Task]:
+        """The first frame of every input that has no good result yet."""
+        for item in inventory:
+            if item.status:
+                self._refuse(item)
+                continue
+            task = Task(item.path, item.name)
+            earlier = None if self._redo else self._ledger.load(item.name)
+            if earlier is None or not self._is_good(earlier):
+                yield task
+            elif earlier.content and earlier.stamp == stamp_of(item.path):
+                self._keep(task, earlier)
+            else:
+                yield task._replace(known_content=earlier.content)
+
+    def _is_good(self, entry: Entry) -> bool:
+        wanted = artefact_paths(entry.name, entry.frame, self._settings.write) if entry.status == "ok" else []
+        return (
+            entry.key == self._key
+            and not entry.transient
+            and set(wanted) <= set(entry.artefacts)
+            and all((self._out / path).exists() for path in wanted)
+        )
+
+    def _refuse(self, item: FoundInput) -> None:
+        """Something the walk found and that is no file to read."""
+        task = Task(item.path, item.name)
+        record = failed_record(task, item.status, item.reason)
+        self._write(Outcome(item.name, 0, 1, item.status, item.reason, record))
+        self._end_of_frame(item.name, item.status)
+
+    def _keep(self, task: Task, first: Entry) -> None:
+        """The first frame has its result; ask for those of its further frames that have none."""
+        self.resumed += 1
+        self._open_frames(first.name, first.frames)
+        self._end_of_frame(first.name, first.status)
+        task = task._replace(known_content="", frames=first.frames, content=first.content, stamp=first.stamp)
+        for frame in range(1, first.frames):
+            entry = self._ledger.load(first.name, frame)
+            if (
+                entry is not None
+                and entry.content == first.content
+                and self._is_good(entry)
+                and not self._redo
+            ):
+                self.resumed += 1
+                self._end_of_frame(first.name, entry.status)
+            else:
+                self._further.append(task._replace(frame=frame))
+
+    def _take(self, task: Task, outcome: Outcome) -> None:
+        if outcome.status == "unchanged":
+            earlier = self._ledger.load(task.name)
+            if earlier is not None:
+                self._ledger.restamp(earlier, outcome.stamp)
+                self._keep(task, dataclasses.replace(earlier, stamp=outcome.stamp))
+            return
+        self._write(outcome)
+        if outcome.frame == 0:
+            self._open_frames(outcome.name, outcome.frames)
+            self._further.extend(
+                task._replace(
+                    frame=frame,
+                    known_content="",
+                    frames=outcome.frames,
+                    content=outcome.content,
+                    stamp=outcome.stamp,
+                )
+                for frame in range(1, outcome.frames)
+            )
+        self._end_of_frame(outcome.name, outcome.status)
+
+    def _write(self, outcome: Outcome) -> None:
+        # The entry comes last: where it is, the further files are.
+        for path, data in outcome.artefacts.items():
+            file = self._out / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, data)
+        self._ledger.save(outcome, self._key)
+        self._events.outcome(outcome)
+
+    def _open_frames(self, name: str, frames: int) -> None:
+        if frames > 1:
+            self._frames_left[name] = frames
+
+    def _end_of_frame(self, name: str, status: str) -> None:
+        self._rows_done += 1
+        self._failed += status == "failed"
+        left = self._frames_left.get(name, 1) - 1
+        if left:
+            self._frames_left[name] = left
+        else:
+            self._frames_left.pop(name, None)
+            self._inputs_done += 1
+        if self._progress is not None:
+            seconds = time.perf_counter() - self._began
+            rate = (self._rows_done - self.resumed) / seconds if seconds else 0.0
+            self._progress(self._inputs_done, self._inputs, self._failed, rate)
