@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.planes import check_plane, output_like
-from mammocalc_kernels.streams import read, running_sum, span, write
+from mammocalc_kernels.streams import read, span, write
 
 # Widest window whose sum is sure to fit 31 bits: 181**2 * 65535 < 2**31.
 WIDEST_WINDOW = 181
-# Sums of 32 bits in a vector; columns summed at a time, at most, so that the sums stay in the nearest cache.
+# Columns that `_slide` takes in a step.
 _VECTOR = 16
-_LONGEST_CHUNK = 1728
 
 
 def local_statistics(
@@ -81,35 +86,150 @@ def _exchange(sums, squares, at, new, new_at, old, old_at, n):  # type: ignore[n
         write(q, c, q[c] + np.int64(x - y) * np.int64(x + y))
 
 
+@intrinsic
+def _slide(
+    typingctx: Any,
+    sums: Any,
+    squares: Any,
+    start: Any,
+    window: Any,
+    n: Any,
+    mean: Any,
+    deviation: Any,
+    at: Any,
+    count: Any,
+    carry: Any,
+) -> Any:
+    """Mean and deviation of `n` windows of `count` pixels each, from column sums, in one pass.
+
+    The first window ends with column sum `start`; `carry` is (sum, sum of squares) of the window before it, and the
+    last window's is returned. `n` is rounded down to whole vectors of 16; nothing is checked. The running sums are
+    vectors added to themselves, shifted (Hillis & Steele, Commun. ACM 29(12), 1986), which the vectoriser does not
+    find by itself; a scalar loop is bound by its stores.
+    """
+    pair = types.containers.UniTuple(types.int64, 2)
+    arguments = (
+        sums,
+        squares,
+        types.intp,
+        types.intp,
+        types.intp,
+        mean,
+        deviation,
+        types.intp,
+        types.int64,
+        pair,
+    )
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, _, start, window, n, _, _, at, count, carry = args
+        sums, squares, means, deviations = (
+            make_array(signature.args[i])(context, builder, args[i]).data for i in (0, 1, 5, 6)
+        )
+        index, wide, half = ir.IntType(32), ir.IntType(64), _VECTOR // 2
+        sum_vector = ir.VectorType(index, _VECTOR)
+        square_vector = ir.VectorType(wide, half)
+        float_vector = ir.VectorType(ir.FloatType(), half)
+        double_vector = ir.VectorType(ir.DoubleType(), half)
+
+        def choose(value: Any, lanes: list[int], below: Any = None) -> Any:
+            """Lanes of `below`, counted from 0, and of `value`, counted on; of `value` alone without `below`."""
+            positions = ir.Constant(ir.VectorType(index, len(lanes)), lanes)
+            if below is None:
+                return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), positions)
+            return builder.shuffle_vector(below, value, positions)
+
+        def fill(vector: Any, scalar: Any) -> Any:
+            lowest = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(index, 0))
+            return choose(lowest, [0] * vector.count)
+
+        def pointer(array: Any, item: Any, vector: Any) -> Any:
+            return builder.bitcast(builder.gep(array, [item]), vector.as_pointer())
+
+        def window_steps(array: Any, item: Any, vector: Any, item_bytes: int) -> Any:
+            """Column sums that come in, less those that leave, as running sums of one vector."""
+            entering = builder.load(pointer(array, item, vector), align=item_bytes)
+            leaving = builder.load(pointer(array, builder.sub(item, window), vector), align=item_bytes)
+            value = builder.sub(entering, leaving)
+            lanes = vector.count
+            zeros = ir.Constant(vector, [0] * lanes)
+            step = 1
+            while step < lanes:
+                shifted = [lane if lane < step else lanes + lane - step for lane in range(lanes)]
+                value = builder.add(value, choose(value, shifted, zeros))
+                step *= 2
+            return value
+
+        def add_carry(value: Any, latest: Any) -> Any:
+            """Add the carry to a vector's running sums and its last one to the carry."""
+            before = builder.load(latest)
+            builder.store(
+                builder.add(before, choose(value, [value.type.count - 1] * value.type.count)), latest
+            )
+            return builder.add(value, before)
+
+        latest_sum = cgutils.alloca_once(builder, sum_vector)
+        latest_square = cgutils.alloca_once(builder, square_vector)
+        builder.store(fill(sum_vector, builder.trunc(builder.extract_value(carry, 0), index)), latest_sum)
+        builder.store(fill(square_vector, builder.extract_value(carry, 1)), latest_square)
+        share = builder.fdiv(ir.Constant(ir.DoubleType(), 1.0), builder.sitofp(count, ir.DoubleType()))
+        shares = fill(double_vector, share)
+        narrow_shares = fill(float_vector, builder.fptrunc(share, ir.FloatType()))
+        counts = fill(square_vector, count)
+        root_type = ir.FunctionType(float_vector, [float_vector])
+        root = cgutils.get_or_insert_function(builder.module, root_type, f"llvm.sqrt.v{half}f32")
+        with cgutils.for_range(builder, builder.udiv(n, ir.Constant(n.type, _VECTOR))) as loop:
+            offset = builder.mul(loop.index, ir.Constant(n.type, _VECTOR))
+            totals = add_carry(window_steps(sums, builder.add(start, offset), sum_vector, 4), latest_sum)
+            for first in (0, half):
+                item = builder.add(offset, ir.Constant(n.type, first))
+                square_totals = window_steps(squares, builder.add(start, item), square_vector, 8)
+                square_totals = add_carry(square_totals, latest_square)
+                total = builder.sext(choose(totals, list(range(first, first + half))), square_vector)
+                # count**2 times the variance: an integer, exact.
+                spread = builder.sub(builder.mul(counts, square_totals), builder.mul(total, total))
+                average = builder.fptrunc(
+                    builder.fmul(builder.sitofp(total, double_vector), shares), float_vector
+                )
+                scatter = builder.fmul(
+                    builder.call(root, [builder.sitofp(spread, float_vector)]), narrow_shares
+                )
+                place = builder.add(at, item)
+                builder.store(average, pointer(means, place, float_vector), align=4)
+                builder.store(scatter, pointer(deviations, place, float_vector), align=4)
+        lane = ir.Constant(index, 0)
+        last = builder.sext(builder.extract_element(builder.load(latest_sum), lane), wide)
+        return context.make_tuple(
+            builder, pair, [last, builder.extract_element(builder.load(latest_square), lane)]
+        )
+
+    return pair(*arguments), generate
+
+
 @kernel
-def _finish(sums, squares, start, mean, deviation, at, n, count):  # type: ignore[no-untyped-def]
-    """Mean and deviation of `n` windows of `count` pixels each."""
-    s = span(sums, start, n)
-    q = span(squares, start, n)
-    m = span(mean, at, n)
-    d = span(deviation, at, n)
-    share = 1.0 / count
-    narrow_share = np.float32(share)
+def _sum_windows(column_sums, column_squares, start, window, sums, squares, n, carry):  # type: ignore[no-untyped-def]
+    """Sums of `n` windows, the first of which ends with column sum `start`; returns the last window's."""
+    total, square_total = carry
     for c in range(n):
-        total = np.int64(read(s, c))
-        # count**2 times the variance: an integer, exact.
-        spread = count * read(q, c) - total * total
-        write(m, c, np.float32(np.float64(total) * share))
-        write(d, c, np.sqrt(np.float32(spread)) * narrow_share)
+        total += np.int64(column_sums[start + c] - column_sums[start + c - window])
+        square_total += column_squares[start + c] - column_squares[start + c - window]
+        sums[c] = total
+        squares[c] = square_total
+    return total, square_total
 
 
 @kernel
-def _finish_border(sums, squares, start, mean, deviation, at, widths, first, n, height):  # type: ignore[no-untyped-def]
-    """The same for columns from `first`, each with its own width of window."""
-    s = span(sums, start, n)
-    q = span(squares, start, n)
+def _finish(sums, squares, mean, deviation, at, widths, first, n, height):  # type: ignore[no-untyped-def]
+    """Mean and deviation of `n` windows from their sums, for columns from `first`, each with its own width."""
+    s = span(sums, 0, n)
+    q = span(squares, 0, n)
     w = span(widths, first, n)
     m = span(mean, at, n)
     d = span(deviation, at, n)
     for c in range(n):
         count = height * read(w, c)
         share = 1.0 / count
-        total = np.int64(read(s, c))
+        total = read(s, c)
         spread = count * read(q, c) - total * total
         write(m, c, np.float32(np.float64(total) * share))
         write(d, c, np.sqrt(np.float32(spread)) * np.float32(share))
@@ -123,20 +243,18 @@ def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[
     flat_deviation = deviation.reshape(deviation.size)
     window = 2 * half + 1
     nothing = np.zeros(n, np.uint16)
-    # Windows run ahead of their centres by `half` columns, rounded up to whole vectors so that rows are written in
-    # step with the cache lines: item i of the running sums is the window around column i - ahead.
-    ahead = -(-half // _VECTOR) * _VECTOR
-    length = -(-(n + ahead) // _VECTOR) * _VECTOR
-    chunk = -(-length // (_VECTOR * -(-length // _LONGEST_CHUNK))) * _VECTOR
     # Column sums of the rows in reach, with zeros before and after for what windows reach of the outside.
-    lead = -(-(window + _VECTOR) // _VECTOR) * _VECTOR
-    column_sums = np.zeros(lead + length, np.int32)
-    column_squares = np.zeros(lead + length, np.int64)
+    lead = -(-window // _VECTOR) * _VECTOR
+    column_sums = np.zeros(lead + n + half, np.int32)
+    column_squares = np.zeros(lead + n + half, np.int64)
+    # The columns between have the whole width; they begin in step with the cache lines and are whole vectors.
+    left = min(-(-half // _VECTOR) * _VECTOR, n)
+    right = left + max(n - half - left, 0) // _VECTOR * _VECTOR
     widths = np.empty(n, np.int64)
     for c in range(n):
         widths[c] = min(c + half, n - 1) - max(c - half, 0) + 1
-    sums = np.empty(chunk, np.int32)
-    squares = np.empty(chunk, np.int64)
+    sums = np.empty(max(left, n - right), np.int64)
+    squares = np.empty(max(left, n - right), np.int64)
     for r in range(first - 2 * half, end):
         # Rows ahead of the first window fill the sums; rows outside the image count nothing.
         entering = r + half
@@ -151,57 +269,32 @@ def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[
         if leaving >= max(first - half, 0):
             old = source
             old_at = leaving * n
+        _exchange(column_sums, column_squares, lead, new, new_at, old, old_at, n)
+        if r < first:
+            continue
         height = min(entering, rows - 1) - max(r - half, 0) + 1
-        total = np.int32(0)
+        # The window of the column before the first.
+        total = np.int64(0)
         square_total = np.int64(0)
-        for start in range(0, length, chunk):
-            items = min(chunk, length - start)
-            # No window of the chunk ends beyond its columns, so these are brought up just before.
-            columns = max(min(items, n - start), 0)
-            _exchange(
-                column_sums,
-                column_squares,
-                lead + start,
-                new,
-                new_at + start,
-                old,
-                old_at + start,
-                columns,
-            )
-            if r < first:
-                continue
-            at = lead + start + half - ahead
-            total = running_sum(column_sums, at, window, sums, items, total)
-            square_total = running_sum(column_squares, at, window, squares, items, square_total)
-            # Columns of this chunk; those whose window lies inside the image share one count.
-            left = max(start - ahead, 0)
-            right = min(start + items - ahead, n)
-            inner_left = min(max(left, ahead), right)
-            inner_right = max(min(right, n - half), inner_left)
-            shift = ahead - start
-            _finish(
-                sums,
-                squares,
-                inner_left + shift,
-                flat_mean,
-                flat_deviation,
-                r * n + inner_left,
-                inner_right - inner_left,
-                height * window,
-            )
-            # Last, for the sums just written are slow to read back.
-            for begin, stop in ((left, inner_left), (inner_right, right)):
-                if begin == stop:
-                    continue
-                _finish_border(
-                    sums,
-                    squares,
-                    begin + shift,
-                    flat_mean,
-                    flat_deviation,
-                    r * n + begin,
-                    widths,
-                    begin,
-                    stop - begin,
-                    height,
-                )
+        for c in range(lead, lead + min(half, n)):
+            total += np.int64(column_sums[c])
+            square_total += column_squares[c]
+        carry = (total, square_total)
+        at = lead + half
+        row = r * n
+        carry = _sum_windows(column_sums, column_squares, at, window, sums, squares, left, carry)
+        _finish(sums, squares, flat_mean, flat_deviation, row, widths, 0, left, height)
+        carry = _slide(
+            column_sums,
+            column_squares,
+            at + left,
+            window,
+            right - left,
+            flat_mean,
+            flat_deviation,
+            row + left,
+            height * window,
+            carry,
+        )
+        _sum_windows(column_sums, column_squares, at + right, window, sums, squares, n - right, carry)
+        _finish(sums, squares, flat_mean, flat_deviation, row + right, widths, right, n - right, height)

@@ -79,56 +79,6 @@ def write(typingctx: Any, row: Any, index: Any, value: Any) -> Any:
     return types.void(row, types.intp, row.dtype), generate
 
 
-@intrinsic
-def running_sum(typingctx: Any, source: Any, start: Any, lag: Any, target: Any, n: Any, carry: Any) -> Any:
-    """Sums of `lag` items, sliding: ``target[i] = x += source[start + i] - source[start + i - lag]``, x first `carry`.
-
-    Returns the last x. Integers, wrapping. `n` is rounded down to whole vectors of 64 bytes; nothing is checked;
-    `source` and `target` must not overlap. A scalar loop is bound by its stores; this one adds shifted vectors
-    (Hillis & Steele, Commun. ACM 29(12), 1986), which the vectoriser does not find by itself.
-    """
-    item = source.dtype
-    lanes = 64 // (item.bitwidth // 8)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        first = builder.gep(make_array(signature.args[0])(context, builder, args[0]).data, [args[1]])
-        leaving = builder.gep(first, [builder.neg(args[2])])
-        out = make_array(signature.args[3])(context, builder, args[3]).data
-        vector = ir.VectorType(context.get_data_type(item), lanes)
-        index = ir.IntType(32)
-
-        def pick(positions: list[int]) -> Any:
-            return ir.Constant(ir.VectorType(index, lanes), positions)
-
-        zeros = ir.Constant(vector, [0] * lanes)
-        undefined = ir.Constant(vector, ir.Undefined)
-        total = cgutils.alloca_once(builder, vector)
-        lowest = builder.insert_element(undefined, args[5], ir.Constant(index, 0))
-        builder.store(builder.shuffle_vector(lowest, undefined, pick([0] * lanes)), total)
-        width = ir.Constant(args[4].type, lanes)
-        with cgutils.for_range(builder, builder.udiv(args[4], width)) as loop:
-            offset = builder.mul(loop.index, width)
-
-            def here(pointer: Any, offset: Any = offset) -> Any:
-                return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
-
-            value = builder.load(here(first), align=item.bitwidth // 8)
-            value = builder.sub(value, builder.load(here(leaving), align=item.bitwidth // 8))
-            step = 1
-            while step < lanes:
-                # Lanes below `step` take from `zeros`, the others from `step` lanes below.
-                shifted = pick([lane if lane < step else lanes + lane - step for lane in range(lanes)])
-                value = builder.add(value, builder.shuffle_vector(zeros, value, shifted))
-                step *= 2
-            before = builder.load(total)
-            builder.store(builder.add(value, before), here(out), align=item.bitwidth // 8)
-            block = builder.shuffle_vector(value, undefined, pick([lanes - 1] * lanes))
-            builder.store(builder.add(before, block), total)
-        return builder.extract_element(builder.load(total), ir.Constant(index, 0))
-
-    return item(source, types.intp, types.intp, target, types.intp, item), generate
-
-
 def _running_clamp(backwards: bool) -> Any:
     """Build `clamp_right` or `clamp_left`."""
 

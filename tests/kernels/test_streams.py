@@ -1,7 +1,7 @@
 import numba
 import numpy as np
 import pytest
-from mammocalc_kernels.streams import clamp_left, clamp_right, read, running_sum, span, write
+from mammocalc_kernels.streams import clamp_left, clamp_right, read, span, write
 
 
 @numba.njit
@@ -30,22 +30,6 @@ def test_spans_index_the_flat_array_and_calls_keep_their_order():
         assert np.array_equal(room, first)
         assert np.array_equal(out, first[:-1] + first[1:])
         flat += 1
-
-
-@pytest.mark.parametrize("dtype", [np.int32, np.int64])
-def test_running_sum_slides(dtype):
-    source = np.random.default_rng(0).integers(-1000, 1000, 300).astype(dtype)
-    target = np.full(257, 5, dtype)
-
-    @numba.njit
-    def run(source, target, carry):
-        return running_sum(source, 11, 7, target, 256, carry)
-
-    last = run(source, target, source[4:11].sum())
-    expected = np.array([source[k - 6 : k + 1].sum() for k in range(11, 267)])
-    assert np.array_equal(target[:256], expected)
-    assert target[256] == 5
-    assert last == expected[-1]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
