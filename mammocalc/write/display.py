@@ -17,8 +17,10 @@ Bounds = tuple[int, int, int, int]
 
 # Shares of the breast's pixels that may be shown as plain black and plain white.
 _BLACK_PERCENT, _WHITE_PERCENT = 1.0, 99.95
-# An outline is traced on the region's mask at this magnification.
-_TRACE_SCALE = 4
+# An outline is traced on the region's mask at this magnification, finer where it follows the region itself; corners
+# that stand out by less than a step of the magnified mask are left out.
+_TRACE_SCALE, _DISTANT_TRACE_SCALE = 4, 3
+_TRACE_TOLERANCE = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +111,14 @@ def outline(mask: NDArray[Any], row: float, col: float, distance_px: float = 0.0
     padded = np.zeros((height + 2 * pad, width + 2 * pad), np.uint8)
     padded[pad : pad + height, pad : pad + width] = mask
     padded *= 255
-    enlarged = cv2.resize(padded, None, fx=_TRACE_SCALE, fy=_TRACE_SCALE, interpolation=cv2.INTER_LINEAR)
+    scale = _DISTANT_TRACE_SCALE if distance_px > 0 else _TRACE_SCALE
+    enlarged = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     inside = cv2.threshold(enlarged, 127, 255, cv2.THRESH_BINARY)[1]
     if distance_px > 0:
         away = cv2.distanceTransform(255 - inside, cv2.DIST_L2, cv2.DIST_MASK_5)
-        inside = (away <= distance_px * _TRACE_SCALE).astype(np.uint8)
+        inside = (away <= distance_px * scale).astype(np.uint8)
     contours = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
-    points = max(contours, key=len)[:, 0, ::-1]
+    points = cv2.approxPolyDP(max(contours, key=len), _TRACE_TOLERANCE, True)[:, 0, ::-1]
     # A pixel of the enlarged mask is centred at (i + 0.5) / scale - 0.5 of the mask's.
-    polygon: NDArray[np.float64] = (points + 0.5) / _TRACE_SCALE - 0.5 - pad + (row, col)
+    polygon: NDArray[np.float64] = (points + 0.5) / scale - 0.5 - pad + (row, col)
     return polygon

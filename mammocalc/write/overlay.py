@@ -32,7 +32,7 @@ _SHADE: Colour = (0x18, 0x18, 0x18)
 _CLUSTER_PEN: Colour = CLUSTER_COLOUR[::-1]
 _NIPPLE_PEN: Colour = NIPPLE_COLOUR[::-1]
 # An outline runs this many pixels of the picture outside its calcification, which stays visible.
-_OUTLINE_DISTANCE = 3.0
+_OUTLINE_DISTANCE = 4.5
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 # cv2 takes sub-pixel positions as integers with this many fractional bits.
 _FRACTION_BITS = 4
