@@ -16,6 +16,9 @@ END_MM = 3.0
 SURE_MM = 3.0
 """A track's direction is trusted across twice its length, but at least this far."""
 
+STRONG_BEND, STRONG_BLIND = 1.6, 5.0
+"""Between two likely vessels a bridge may bend this much more, and be this much longer without a vessel in sight."""
+
 Support = Callable[[Points], float]
 
 
@@ -45,7 +48,9 @@ def bridged(
     for a, b in _near(position, parameters.bridge_mm):
         if a // 2 == b // 2:
             continue
-        cost = _bend_cost(position[a], outward[a], position[b], outward[b], parameters)
+        believed = strong[a // 2] and strong[b // 2]
+        limit = np.radians(parameters.bridge_bend_deg) * (STRONG_BEND if believed else 1.0)
+        cost = _bend_cost(position[a], outward[a], position[b], outward[b], limit, parameters)
         trusted = max(SURE_MM, 2.0 * min(length[a], length[b]))
         gap = float(np.linalg.norm(position[b] - position[a]))
         if cost >= 1.0 or gap > trusted:
@@ -53,7 +58,7 @@ def bridged(
         path = bridge(position[a], outward[a], position[b], outward[b])
         on_vessel = support(path)
         # Without a vessel in sight, only a short and nearly straight bridge will do.
-        blind = parameters.blind_bridge_mm * (3.0 if strong[a // 2] and strong[b // 2] else 1.0)
+        blind = parameters.blind_bridge_mm * (STRONG_BLIND if believed else 1.0)
         if on_vessel >= parameters.vessel_fraction or cost * gap <= blind:
             offers.append((cost * gap * (1.5 - on_vessel), a, b))
     group = list(range(len(curves)))
@@ -100,7 +105,7 @@ def _near(position: Points, reach_mm: float) -> NDArray[np.int64]:
 
 
 def _bend_cost(
-    start: Points, leaves: Points, end: Points, meets: Points, parameters: ArrangeParameters
+    start: Points, leaves: Points, end: Points, meets: Points, limit: float, parameters: ArrangeParameters
 ) -> float:
     """The sharper of the two bends of a bridge as a share of what is allowed; above 1 it is too sharp.
 
@@ -108,7 +113,6 @@ def _bend_cost(
     """
     way = end - start
     gap = float(np.linalg.norm(way))
-    limit = np.radians(parameters.bridge_bend_deg)
     play = np.arctan2(0.5 * parameters.wall_most_mm, gap)
     turn = np.arccos(np.clip(-leaves @ meets, -1.0, 1.0))
     bends = [np.arccos(np.clip(d @ way / max(gap, 1e-9), -1.0, 1.0)) for d in (leaves, -meets)]

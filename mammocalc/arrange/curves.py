@@ -35,8 +35,8 @@ class Curve:
         Length over which there are two.
     misalignment_deg : float
         Mean angle between strands and curve, weighed by length.
-    longest_mm : float
-        The longest strand.
+    typical_mm : float
+        Half of all the strands' length is in strands of at least this length.
     """
 
     points: Points
@@ -46,7 +46,7 @@ class Curve:
     wall_separation_mm: float
     paired_length_mm: float
     misalignment_deg: float
-    longest_mm: float
+    typical_mm: float
 
 
 def curve_of(pieces: Pieces, reach_mm: float, parameters: ArrangeParameters) -> Curve | None:
@@ -79,7 +79,7 @@ def curve_of(pieces: Pieces, reach_mm: float, parameters: ArrangeParameters) -> 
         wall_separation_mm=separation,
         paired_length_mm=paired,
         misalignment_deg=float(np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0))).mean()),
-        longest_mm=float(2 * pieces.half_mm.max()),
+        typical_mm=_typical_length(2 * pieces.half_mm),
     )
 
 
@@ -172,6 +172,11 @@ def _centred(line: Points, points: Points) -> Points:
     tangents = tangents_of(line)
     normal = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
     return line + middle[:, None] * normal
+
+
+def _typical_length(lengths: NDArray[np.float64]) -> float:
+    descending = np.sort(lengths)[::-1]
+    return float(descending[np.searchsorted(np.cumsum(descending), 0.5 * descending.sum())])
 
 
 def _walls(

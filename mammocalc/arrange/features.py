@@ -21,7 +21,9 @@ FEATURES: Mapping[str, Feature] = {
     "paired_length_mm": Feature(
         "mm", "length over which the chain runs beside a parallel partner, 0 for none"
     ),
-    "chain_longest_mm": Feature("mm", "length of the chain's longest member, 0 for none"),
+    "chain_strand_mm": Feature(
+        "mm", "half of the strands' length is in strands of at least this length, 0 for none"
+    ),
     "chain_misalignment_deg": Feature(
         "deg", "mean angle between the chain's members and its curve; NaN for none"
     ),

@@ -11,6 +11,9 @@ from mammocalc.arrange.pieces import Pieces, Points
 NEAR_MM = 0.6
 """Across a smaller gap the direction from end to end is noise: only the strands' own directions count."""
 
+OVERLAP_MM = 1.5
+"""Two staggered strands may run side by side for this long."""
+
 Pairs = NDArray[np.int64]
 
 
@@ -51,7 +54,7 @@ def end_to_end(strands: Pieces, parameters: ArrangeParameters) -> Pairs:
     along, across = _dot(way, mean), np.abs(way[:, 0] * mean[:, 1] - way[:, 1] * mean[:, 0])
     staggered = (
         (facing >= straight)
-        & (along >= 0.0)
+        & (along >= -OVERLAP_MM)
         & (along <= parameters.track_gap_mm)
         & (across <= parameters.wall_most_mm)
     )

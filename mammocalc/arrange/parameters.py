@@ -36,6 +36,7 @@ class ArrangeParameters:
     bridge_bend_deg: float = bounded(
         30.0, 5.0, 80.0, "largest change of direction at either end of such a bridge"
     )
+    strong_strand_mm: float = bounded(2.5, 0.5, 20.0, "a track with so long a strand is more likely a vessel")
     blind_bridge_mm: float = bounded(
         2.0,
         0.0,
@@ -53,15 +54,19 @@ class ArrangeParameters:
     track_shortest_mm: float = bounded(5.0, 1.0, 50.0, "a shorter track is not kept as a chain")
     vessel_length_mm: float = bounded(10.0, 1.0, 100.0, "a chain on a vessel is at least this long")
     vessel_paired_mm: float = bounded(3.0, 0.5, 50.0, "walls that run side by side this far make a vessel")
-    vessel_strand_mm: float = bounded(3.0, 0.5, 20.0, "a vessel's longest strand is at least this long")
+    vessel_strand_mm: float = bounded(
+        2.8, 0.5, 20.0, "half of a vessel's calcium is in strands at least this long"
+    )
+    vessel_aimed_strand_mm: float = bounded(3.5, 0.5, 20.0, "the same of a chain that aims at the nipple")
+    vessel_short_strand_mm: float = bounded(
+        1.8, 0.5, 20.0, "the same where two walls lie on a vessel and do not aim at the nipple"
+    )
+    vessel_aside_deg: float = bounded(25.0, 0.0, 90.0, "beyond this angle a chain does not aim at the nipple")
     vessel_bend_deg: float = bounded(
-        20.0, 5.0, 60.0, "a vessel's strands follow its curve this well, on average"
+        28.0, 5.0, 60.0, "a vessel's strands follow its curve this well, on average"
     )
     vessel_aim_deg: float = bounded(
-        15.0,
-        0.0,
-        90.0,
-        "a chain that aims at the nipple this well is a vessel only with half as long a strand again",
+        15.0, 0.0, 90.0, "a chain aims at the nipple within this angle, as casts do"
     )
     vessel_fraction: float = bounded(0.6, 0.0, 1.0, "least share of a chain's length that lies on a vessel")
     ridge_clear: float = bounded(1.0, 0.0, 20.0, "a vessel stands this many standard errors above its sides")

@@ -108,13 +108,13 @@ def axis_direction(orientation_deg: NDArray[np.float64]) -> Points:
 
 
 def rods(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[np.bool_]:
-    """Candidates with the form of a rod: thick, elongated, straight, of even calibre and smooth."""
+    """Candidates with the form of a rod: thick, elongated, and as far as known smooth and aimed at the nipple."""
     columns = measurements.columns
     return (
         (columns["width_mm"] >= parameters.rod_calibre_mm)
         & (columns["elongation"] >= parameters.rod_elongation)
-        & (columns["width_variation"] <= parameters.rod_calibre_variation)
-        & (columns["roughness"] <= parameters.rod_roughness)
+        & ~(columns["width_variation"] > parameters.rod_calibre_variation)
+        & ~(columns["roughness"] > parameters.rod_roughness)
         & ~(columns["nipple_angle_deg"] > parameters.rod_aim_deg)
     )
 

@@ -100,7 +100,7 @@ def _chains(
         if curve is not None and sure[group].any():
             groups.append(group)
             curves.append(curve)
-    strong = [curve.longest_mm >= parameters.vessel_strand_mm for curve in curves]
+    strong = [curve.typical_mm >= parameters.strong_strand_mm for curve in curves]
     out = []
     for parts in bridged(curves, strong, support, parameters):
         group = np.concatenate([groups[i] for i in parts])
@@ -141,7 +141,7 @@ def _chain_columns(chains: list[_Chain], rows: int) -> dict[str, NDArray[Any]]:
         "wall_separation_mm": np.full(rows, np.nan),
         "paired_length_mm": np.zeros(rows),
         "vessel_fraction": np.zeros(rows),
-        "chain_longest_mm": np.zeros(rows),
+        "chain_strand_mm": np.zeros(rows),
         "chain_misalignment_deg": np.full(rows, np.nan),
     }
     for number, chain in enumerate(chains, 1):
@@ -155,7 +155,7 @@ def _chain_columns(chains: list[_Chain], rows: int) -> dict[str, NDArray[Any]]:
         out["paired_length_mm"][members] = curve.paired_length_mm
         out["vessel_fraction"][members] = chain.vessel_fraction
         out["chain_nipple_angle_deg"][members] = chain.aim_deg
-        out["chain_longest_mm"][members] = curve.longest_mm
+        out["chain_strand_mm"][members] = curve.typical_mm
         out["chain_misalignment_deg"][members] = curve.misalignment_deg
     return out
 

@@ -74,22 +74,38 @@ def looks_like_vessel(
 
     The casts of a duct in a row are not: they are short, and aim at the nipple.
     """
-    longest = parameters.vessel_strand_mm * (1.5 if aim <= parameters.vessel_aim_deg else 1.0)
-    if members < 2 or curve.longest_mm < longest or curve.misalignment_deg > parameters.vessel_bend_deg:
+    if members < 2 or curve.misalignment_deg > parameters.vessel_bend_deg:
         return False
     walls = curve.paired_length_mm >= parameters.vessel_paired_mm
-    on_vessel = curve.length_mm >= parameters.vessel_length_mm and fraction >= parameters.vessel_fraction
-    return walls or on_vessel
+    on_vessel = fraction >= parameters.vessel_fraction
+    if walls and on_vessel and aim > parameters.vessel_aside_deg:
+        return curve.typical_mm >= parameters.vessel_short_strand_mm
+    aimed = aim <= parameters.vessel_aim_deg
+    strand = parameters.vessel_aimed_strand_mm if aimed else parameters.vessel_strand_mm
+    long_enough = curve.length_mm >= parameters.vessel_length_mm
+    return curve.typical_mm >= strand and (walls or (on_vessel and long_enough))
 
 
 def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDArray[np.bool_]:
     """Which pieces lie between a vessel's walls or on them, the elongated ones along it."""
-    along, across, tangent = beside(curve.points, pieces.centre)
+    along, across, tangent = beside(_lengthened(curve.points, parameters.track_gap_mm), pieces.centre)
     half_width = 0.5 * np.nan_to_num(curve.wall_separation_mm) + parameters.wall_play_mm
-    inside = (along >= 0.0) & (along <= curve.length_mm) & (np.abs(across) <= half_width)
+    total = curve.length_mm + 2 * parameters.track_gap_mm
+    # Beyond the ends only what has a direction, and keeps it, is believed.
+    beyond = (along < parameters.track_gap_mm) | (along > total - parameters.track_gap_mm)
+    inside = (along >= 0.0) & (along <= total) & (np.abs(across) <= half_width) & (pieces.strand | ~beyond)
     cosine = np.abs(np.einsum("ij,ij->i", pieces.direction, tangent))
     follows: NDArray[np.bool_] = ~pieces.strand | (cosine >= np.cos(np.radians(parameters.vessel_bend_deg)))
     return inside & follows
+
+
+def _lengthened(line: Points, by_mm: float) -> Points:
+    """The curve with a straight piece added at either end."""
+    steps = STEP_MM * np.arange(1, round(by_mm / STEP_MM) + 1)[:, None]
+    inner = min(len(line) - 1, round(2.0 / STEP_MM))
+    head, tail = line[0] - line[inner], line[-1] - line[-1 - inner]
+    head, tail = head / np.linalg.norm(head), tail / np.linalg.norm(tail)
+    return np.concatenate([(line[0] + steps * head)[::-1], line, line[-1] + steps * tail])
 
 
 def _interpolated(at: NDArray[np.float64], values: Points) -> Points:
