@@ -170,8 +170,8 @@ def runs_above(
     if np.ndim(threshold) == 0:
         threshold, step = np.full((1, 1), threshold, np.float32), max(1, *response.shape)
     grid = _check_grid(threshold, "threshold", response.shape, step)
-    found = run_bands(partial(_runs_above, response, grid, step), response.shape[0], threads)
-    row, start, stop = (np.concatenate(part) for part in zip(*found, strict=True))
+    found = run_bands(partial(_runs_above, response, grid, grid, step), response.shape[0], threads)
+    row, start, stop, *_ = (np.concatenate(part) for part in zip(*found, strict=True))
     labels, count = _join(row, start, stop)
     return Runs(*_group(labels, count, row, start, stop))
 
@@ -214,7 +214,7 @@ def hysteresis_runs(
     _check(response, "response", (np.float32,))
     low = _check_grid(low, "low", response.shape, step)
     high = _check_grid(high, "high", response.shape, step)
-    found = run_bands(partial(_peaked_runs_above, response, low, high, step), response.shape[0], threads)
+    found = run_bands(partial(_runs_above, response, low, high, step), response.shape[0], threads)
     row, start, stop, peak, value, high_enough = (np.concatenate(part) for part in zip(*found, strict=True))
     labels, count = _join(row, start, stop)
     labels, count = _keep_seeded(labels, count, high_enough)
@@ -384,18 +384,24 @@ def _spread(cells, step, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _runs_above(response, grid, step, first, end):  # type: ignore[no-untyped-def]
-    """Row, start and stop (int32) of the runs of ``response > grid`` in rows `first` to `end`."""
+def _runs_above(response, low, high, step, first, end):  # type: ignore[no-untyped-def]
+    """Runs of ``response > low`` in rows `first` to `end`, in raster order.
+
+    response (h, w) float32; low, high float32, a cell each of `step` px. Returns row, start and stop (int32),
+    column (int32) and value (float32) of each run's maximum, and whether one of its pixels is above `high`.
+    """
     width = response.shape[1]
     flags = np.zeros(8 * (width // 8 + 1), np.uint8)
     words = flags.view(np.uint64)
     threshold = np.empty(width, np.float32)
     most = width // 2 + 1
     rows, starts, stops = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
+    peaks, values = np.empty(most, np.int32), np.empty(most, np.float32)
+    seeded = np.empty(most, np.bool_)
     count = 0
     for row in range(first, end):
         if row == first or row % step == 0:
-            _spread(grid[row // step], step, threshold)
+            _spread(low[row // step], step, threshold)
         line = response[row]
         for x in range(width):
             flags[x] = line[x] > threshold[x]
@@ -403,30 +409,42 @@ def _runs_above(response, grid, step, first, end):  # type: ignore[no-untyped-de
             rows = with_room(rows, count, most)
             starts = with_room(starts, count, most)
             stops = with_room(stops, count, most)
+            peaks = with_room(peaks, count, most)
+            values = with_room(values, count, most)
+            seeded = with_room(seeded, count, most)
+        before = count
         count = _append_runs(flags, words, 0, width, row, rows, starts, stops, count)
-    return rows[:count].copy(), starts[:count].copy(), stops[:count].copy()
+        for i in range(before, count):
+            peaks[i], values[i], seeded[i] = _run_peak(response, high, step, row, starts[i], stops[i])
+    return (
+        rows[:count].copy(),
+        starts[:count].copy(),
+        stops[:count].copy(),
+        peaks[:count].copy(),
+        values[:count].copy(),
+        seeded[:count].copy(),
+    )
 
 
 @kernel
-def _peaked_runs_above(response, low, high, step, first, end):  # type: ignore[no-untyped-def]
-    """As `_runs_above`, and each run's maximum (column, value) and whether a pixel is above `high`."""
-    row, start, stop = _runs_above(response, low, step, first, end)
-    peak = np.empty(row.size, np.int32)
-    value = np.empty(row.size, np.float32)
-    high_enough = np.empty(row.size, np.bool_)
-    for i in range(row.size):
-        line = response[row[i]]
-        cells = high[row[i] // step]
-        best = start[i]
-        above = False
-        for x in range(start[i], stop[i]):
-            if line[x] > line[best]:
-                best = x
-            above |= line[x] > cells[x // step]
-        peak[i] = best
-        value[i] = line[best]
-        high_enough[i] = above
-    return row, start, stop, peak, value, high_enough
+def _run_peak(response, high, step, row, start, stop):  # type: ignore[no-untyped-def]
+    """Column and value of a run's maximum, and whether a pixel is above the threshold of its cell."""
+    peak = start
+    largest = response[row, start]
+    above = False
+    cell = start // step
+    at = start
+    while at < stop:
+        threshold = high[row // step, cell]
+        cell += 1
+        for x in range(at, min(stop, cell * step)):
+            pixel = response[row, x]
+            above |= pixel > threshold
+            if pixel > largest:
+                peak = x
+                largest = pixel
+        at = cell * step
+    return peak, largest, above
 
 
 @kernel
