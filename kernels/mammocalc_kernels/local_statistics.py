@@ -66,8 +66,12 @@ def local_statistics(
     if np.may_share_memory(mean, deviation):
         raise ValueError("mean and deviation must not overlap")
     half = int(window) // 2
+    # Where in a cache line the rows begin, as far as their length is whole cache lines.
+    phase = mean.ctypes.data // mean.itemsize % _VECTOR
     run_bands(
-        lambda first, end: _statistics_rows(plane, mean, deviation, half, first, end), plane.shape[0], threads
+        lambda first, end: _statistics_rows(plane, mean, deviation, half, phase, first, end),
+        plane.shape[0],
+        threads,
     )
     return mean, deviation
 
@@ -236,7 +240,7 @@ def _finish(sums, squares, mean, deviation, at, widths, first, n, height):  # ty
 
 
 @kernel
-def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[no-untyped-def]
+def _statistics_rows(plane, mean, deviation, half, phase, first, end):  # type: ignore[no-untyped-def]
     rows, n = plane.shape
     source = plane.reshape(plane.size)
     flat_mean = mean.reshape(mean.size)
@@ -248,7 +252,7 @@ def _statistics_rows(plane, mean, deviation, half, first, end):  # type: ignore[
     column_sums = np.zeros(lead + n + half, np.int32)
     column_squares = np.zeros(lead + n + half, np.int64)
     # The columns between have the whole width; they begin in step with the cache lines and are whole vectors.
-    left = min(-(-half // _VECTOR) * _VECTOR, n)
+    left = min(half + -(half + phase) % _VECTOR, n)
     right = left + max(n - half - left, 0) // _VECTOR * _VECTOR
     widths = np.empty(n, np.int64)
     for c in range(n):
