@@ -15,6 +15,9 @@ from mammocalc.arrange.pieces import Points
 SPACING_NEIGHBOURS = 3
 """The spacing around a calcification is its mean distance to this many others."""
 
+LEVEL_ELONGATION, LEVEL_DEG = 1.4, 15.0
+"""What is at least so elongated has a direction; within this angle of the horizontal it lies level."""
+
 Groups = list[NDArray[np.int64]]
 
 
@@ -161,6 +164,7 @@ def cluster_table(
             [np.nanmean(columns["circularity"][best]) for best in clear], np.float64
         ),
         "median_edge_share": np.array([_median(edge_share[group]) for group in groups], np.float64),
+        "level_share": np.array([_level_share(columns, group) for group in groups], np.float64),
     }
 
 
@@ -168,6 +172,14 @@ def _clearest(members: NDArray[np.int64], cnr: NDArray[np.float64]) -> NDArray[n
     """The better half of the members, by contrast-to-noise ratio: the shape of the others is mostly noise."""
     order = np.argsort(-cnr[members], kind="stable")
     return members[order[: max(4, len(members) // 2)]]
+
+
+def _level_share(columns: Mapping[str, NDArray[Any]], members: NDArray[np.int64]) -> float:
+    """Share of the elongated members that lie level, NaN where fewer than three are elongated."""
+    elongated = members[columns["elongation"][members] >= LEVEL_ELONGATION]
+    if len(elongated) < 3:
+        return float("nan")
+    return float((np.abs(columns["orientation_deg"][elongated]) <= LEVEL_DEG).mean())
 
 
 def _median(values: NDArray[np.float64]) -> float:

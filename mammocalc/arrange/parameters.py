@@ -73,7 +73,7 @@ class ArrangeParameters:
 
     linkage_mm: float = bounded(10.0, 1.0, 50.0, "calcifications this near to each other are in one cluster")
     linkage_spacing: float = bounded(
-        4.0, 1.0, 100.0, "in a crowd the linkage is at most this many times the spacing of its members"
+        2.5, 1.0, 100.0, "in a crowd the linkage is at most this many times the spacing of its members"
     )
     linkage_least_mm: float = bounded(3.0, 0.5, 50.0, "but never shorter than this")
     group_members: int = bounded(5, 2, 100, "least number of calcifications in a cluster")

@@ -173,6 +173,7 @@ def _cluster_columns(
         "cluster_diameter_mm": np.full(rows, np.nan),
         "cluster_elongation": np.full(rows, np.nan),
         "cluster_circularity": np.full(rows, np.nan),
+        "cluster_level_share": np.full(rows, np.nan),
         "cluster_edge_share": np.full(rows, np.nan),
         "cluster_distribution": np.full(rows, "", "U16"),
     }
@@ -186,6 +187,7 @@ def _cluster_columns(
         "cluster_diameter_mm": "median_diameter_mm",
         "cluster_elongation": "median_elongation",
         "cluster_circularity": "mean_circularity",
+        "cluster_level_share": "level_share",
         "cluster_edge_share": "median_edge_share",
         "cluster_distribution": "distribution",
     }
