@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -20,6 +19,7 @@ from mammocalc.read.decode import TRANSFER_SYNTAXES, FrameFormat, TransferSyntax
 from mammocalc.read.header import Header, wanted_tags
 from mammocalc.read.limits import ReadLimits
 from mammocalc.read.pixel_data import PixelData, encapsulated_frame, native_frame
+from mammocalc.read.quiet import quiet
 
 _UNDEFINED = 0xFFFFFFFF
 _PIXEL_DATA = 0x7FE00010
@@ -77,8 +77,7 @@ def open_image(stream: BinaryIO, size: int, limits: ReadLimits) -> DicomImage:
         When it is damaged, cut short, of an unknown transfer syntax or beyond the limits.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             meta, syntax_uid = _file_meta(stream)
             syntax = _transfer_syntax(syntax_uid)
             if syntax.deflated:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+
+from mammocalc.read.quiet import quiet
 
 # Only these are ever read from a file: no name, date or number of a patient is among them.
 KEYWORDS = (
@@ -71,8 +72,7 @@ class Header:
 
     def _value(self, keyword: str) -> Any:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quiet():
                 return self._dataset.get(keyword)
         except (Exception, RecursionError):  # pydicom converts on access, and any of its converters may fail
             return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -14,6 +13,7 @@ from pydicom.encaps import get_frame
 
 from mammocalc.errors import UnreadableInput
 from mammocalc.read.decode import FrameFormat
+from mammocalc.read.quiet import quiet
 
 _MOST_FRAGMENTS = 1_000_000
 
@@ -78,8 +78,7 @@ def encapsulated_frame(
     complete = bool(extended_offsets[0]) and len(extended_offsets[0]) == len(extended_offsets[1])
     data.stream.seek(data.start)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             return get_frame(
                 data.stream,
                 index,

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from mammocalc.read.header import Header
 
 
+# Digital Mammography and Breast Projection X-Ray Image Storage - For Processing.
+RAW_CLASSES = ("1.2.840.10008.5.1.4.1.1.1.2.1", "1.2.840.10008.5.1.4.1.1.13.1.5")
+
+
 class Polarity(NamedTuple):
     """`dense_is_bright`: a higher stored value is more attenuation. The rest as in `Mammogram`."""
 
@@ -31,12 +35,18 @@ def polarity(header: Header, frame: int = 0) -> Polarity:
     intent: Intent = "UNKNOWN"
     if stated in ("FOR PROCESSING", "FOR PRESENTATION"):
         intent = "FOR PROCESSING" if stated == "FOR PROCESSING" else "FOR PRESENTATION"
-    elif header.uid("SOPClassUID").endswith(".1.1.1.2.1"):  # Digital Mammography X-Ray, For Processing
+    elif header.uid("SOPClassUID") in RAW_CLASSES:
         intent = "FOR PROCESSING"
 
     raw = intent == "FOR PROCESSING"
-    linear = raw and header.text("PixelIntensityRelationship") in ("LIN", "")
-    sign = header.integer("PixelIntensityRelationshipSign")
+    # Enhanced projection images state the relationship frame by frame.
+    places = [header, *header.groups("FramePixelDataPropertiesSequence", frame)]
+    relationship = next(
+        (found for place in places if (found := place.text("PixelIntensityRelationship"))), ""
+    )
+    signs = (place.integer("PixelIntensityRelationshipSign") for place in places)
+    sign = next((found for found in signs if found is not None), None)
+    linear = raw and relationship in ("LIN", "")
     if raw and sign in (-1, 1):
         return Polarity(sign == -1, intent, linear)
     dark_is_bright = header.text("PhotometricInterpretation") == "MONOCHROME1"

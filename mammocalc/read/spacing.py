@@ -89,7 +89,9 @@ def _stated(header: Header, frame: int) -> tuple[tuple[float, float], str] | Non
     calibration = header.text("PixelSpacingCalibrationType")
     calibration = calibration if calibration in ("GEOMETRY", "FIDUCIAL") else ""
     at_patient = _pair(header, "PixelSpacing")
-    if at_detector := _pair(header, "ImagerPixelSpacing"):
+    # Enhanced projection images state the detector's spacing frame by frame.
+    places = [header, *header.groups("FramePixelDataPropertiesSequence", frame)]
+    if at_detector := next((pair for place in places if (pair := _pair(place, "ImagerPixelSpacing"))), None):
         magnification, name = _magnification(header)
         if name:
             in_object = at_detector[0] / magnification, at_detector[1] / magnification

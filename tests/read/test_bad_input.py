@@ -1,11 +1,13 @@
 """Broken, cut and hostile files: one clear line each, quickly, with nothing of the file in it."""
 
+import logging
 import os
 import struct
 import time
 import tracemalloc
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -123,6 +125,23 @@ def test_warnings_do_not_escape(dicom_file):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read(write(path, data)).sop_instance_uid == ""
+
+
+def test_threads_leave_the_warning_filters_as_they_were(dicom_file):
+    path = dicom_file()
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: read(path), range(60)))
+    assert warnings.filters == before
+    assert not logging.getLogger("pydicom").disabled
+
+
+def test_nothing_is_logged(dicom_file, caplog):
+    path = dicom_file()
+    broken = path.read_bytes().replace(b"1.2.3.4\0", b"1.2.x.4\0")
+    caplog.clear()  # pydicom may have had something to say when it wrote the file
+    read(write(path, broken))
+    assert caplog.records == []
 
 
 def test_compressed_size_differs_from_the_header(dicom_file, breast):

@@ -102,6 +102,22 @@ def test_only_one_frame_is_in_memory(dicom_file, breast, syntax):
     assert peak < 4 * frame.nbytes
 
 
+def test_enhanced_projections_state_spacing_and_sign_frame_by_frame(dicom_file, frames):
+    properties = item(ImagerPixelSpacing=[0.14, 0.14], PixelIntensityRelationship="LOG")
+    properties.PixelIntensityRelationshipSign = 1
+    path = dicom_file(
+        frames,
+        bits=12,
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.5",
+        ImagerPixelSpacing=None,
+        PresentationIntentType=None,
+        PerFrameFunctionalGroupsSequence=[item(FramePixelDataPropertiesSequence=[properties])] * 4,
+    )
+    found = read(path, frame=2)
+    assert (found.pixel_spacing_mm, found.spacing_source) == (0.14, "ImagerPixelSpacing")
+    assert (found.dense_is_bright, found.intent, found.linear_in_exposure) == (False, "FOR PROCESSING", False)
+
+
 def test_fewer_frames_than_declared(dicom_file, frames):
     path = dicom_file(frames, JPEG_LS, 12, NumberOfFrames=9)
     with pytest.raises(UnreadableInput, match="9 frames are declared, 4 are there"):
