@@ -17,6 +17,10 @@ Bounds = tuple[int, int, int, int]
 
 # Shares of the breast's pixels that may be shown as plain black and plain white.
 _BLACK_PERCENT, _WHITE_PERCENT = 1.0, 99.95
+# Beyond this distance from the skin the breast is as thick as the paddle leaves it.
+_THICK_MM = 30.0
+_FAT_PERCENT = 20.0
+_FADE_MM = 1.5
 # An outline is traced on the region's mask at this magnification, finer where it follows the region itself; corners
 # that stand out by less than a step of the magnified mask are left out.
 _TRACE_SCALE, _DISTANT_TRACE_SCALE = 4, 3
@@ -33,26 +37,64 @@ class Display:
         Density of every stored value, bright = dense; padding has the lowest.
     low, high : float
         Density shown as black and as white.
+    lift : ndarray of float32 or None
+        Added to the density where the breast is thinner towards the skin, on the cells of the anatomy; None for images
+        whose vendor has done so.
+    step : int
+        Side of a cell, stored pixels.
     """
 
     density: NDArray[np.float32]
     low: float
     high: float
+    lift: NDArray[np.float32] | None = None
+    step: int = 1
 
-    def grey(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
-        """`pixels` as 8-bit grey values."""
-        return self._grey_of_value(self.low, self.high)[pixels]
+    def shown(self, stored: NDArray[np.uint16], bounds: Bounds) -> NDArray[np.float32]:
+        """Density, lifted, of the part `bounds` of the image; `stored` are its values, possibly reduced."""
+        values = self.density[stored]
+        if self.lift is None:
+            return values
+        import cv2
 
-    def grey_of_detail(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
-        """`pixels` as 8-bit grey values, with a window of their own for a detail with little contrast."""
-        low, high = np.percentile(self.density[pixels], (1.0, 99.9))
-        return self._grey_of_value(float(low), max(float(high), float(low) + 0.1 * (self.high - self.low)))[
-            pixels
-        ]
+        height, width = stored.shape
+        down = (bounds[2] - bounds[0]) / height / self.step
+        right = (bounds[3] - bounds[1]) / width / self.step
+        # Where on the cells the picture's pixel (x, y) lies, centre on centre.
+        way = np.array(
+            [
+                [right, 0.0, 0.5 * right + bounds[1] / self.step - 0.5],
+                [0.0, down, 0.5 * down + bounds[0] / self.step - 0.5],
+            ]
+        )
+        lift = cv2.warpAffine(
+            self.lift,
+            way,
+            (width, height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        lifted: NDArray[np.float32] = cv2.add(values, lift, dst=lift)
+        return lifted
 
-    def _grey_of_value(self, low: float, high: float) -> NDArray[np.uint8]:
-        shown = np.clip((self.density - low) * (255.0 / (high - low)), 0.0, 255.0)
-        return shown.astype(np.uint8)
+    def grey(self, stored: NDArray[np.uint16], bounds: Bounds) -> NDArray[np.uint8]:
+        """8-bit grey values of the part `bounds` of the image; `stored` are its values, possibly reduced."""
+        if self.lift is None:
+            return _grey(self.density, self.low, self.high)[stored]
+        return _grey(self.shown(stored, bounds), self.low, self.high)
+
+    def grey_of_detail(self, stored: NDArray[np.uint16], bounds: Bounds) -> NDArray[np.uint8]:
+        """As `grey`, with a window of its own for a detail with little contrast."""
+        shown = self.shown(stored, bounds)
+        low, high = np.percentile(shown, (1.0, 99.9))
+        # Air in a corner does not count.
+        low = max(low, self.low)
+        return _grey(shown, float(low), max(float(high), float(low) + 0.1 * (self.high - self.low)))
+
+
+def _grey(density: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+    scaled = (density - np.float32(low)) * np.float32(255.0 / (high - low))
+    return np.clip(scaled, 0.0, 255.0, out=scaled).astype(np.uint8)
 
 
 def display_of(mammogram: Mammogram, scene: Scene) -> Display:
@@ -61,16 +103,49 @@ def display_of(mammogram: Mammogram, scene: Scene) -> Display:
     if mammogram.padding is not None:
         density[mammogram.padding[0] : mammogram.padding[1] + 1] = density.min()
     anatomy = scene.anatomy
-    rows, cols = np.nonzero(anatomy.breast & ~anatomy.foreign)
+    inside = anatomy.breast & ~anatomy.foreign
+    if not inside.any():
+        return Display(density, float(density.min()), float(density.min()) + 1.0)
+    rows, cols = np.nonzero(inside)
     half = anatomy.step // 2
     last_row, last_col = (side - 1 for side in mammogram.pixels.shape)
-    values = mammogram.pixels[
-        np.minimum(rows * anatomy.step + half, last_row), np.minimum(cols * anatomy.step + half, last_col)
+    values = density[
+        mammogram.pixels[
+            np.minimum(rows * anatomy.step + half, last_row), np.minimum(cols * anatomy.step + half, last_col)
+        ]
     ]
-    low, high = (
-        np.percentile(density[values], (_BLACK_PERCENT, _WHITE_PERCENT)) if len(values) else (0.0, 1.0)
-    )
-    return Display(density, float(low), max(float(high), float(low) + 1e-6))
+    lift = None
+    if mammogram.linear_in_exposure:
+        distance_mm = anatomy.skin_distance_mm[inside]
+        lift = _lift(values, distance_mm, anatomy.skin_distance_mm)
+        lifted = (values + lift[inside])[distance_mm > _FADE_MM]
+        values = lifted if len(lifted) else values
+    low, high = np.percentile(values, (_BLACK_PERCENT, _WHITE_PERCENT))
+    return Display(density, float(low), max(float(high), float(low) + 1e-6), lift, anatomy.step)
+
+
+def _lift(
+    values: NDArray[np.float32], distance_mm: NDArray[np.float32], everywhere_mm: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """What the breast lacks in thickness towards the skin, as density, for each cell.
+
+    Fat is what thickness shows in: its density, a low quantile at each distance from the skin, is brought to what it is
+    in the middle (thickness equalisation, Byng, Critten & Yaffe 1997, Radiology 203:564-568).
+    """
+    edges = np.arange(0.0, _THICK_MM + 1.0)
+    bins = np.digitize(distance_mm, edges) - 1
+    fat = np.full(len(edges), np.nan)
+    for i in np.unique(bins[bins >= 0]):
+        fat[i] = np.percentile(values[bins == i], _FAT_PERCENT)
+    known = np.flatnonzero(~np.isnan(fat))
+    if not len(known):
+        return np.zeros_like(everywhere_mm)
+    # From the middle outwards it can only grow.
+    lack = np.maximum.accumulate((fat[known[-1]] - fat[known])[::-1])[::-1].clip(0.0)
+    lift = np.interp(everywhere_mm, edges[known] + 0.5, lack)
+    # The skin line itself fades into the dark around it.
+    faded = lift * np.minimum(everywhere_mm / _FADE_MM, 1.0)
+    return faded.astype(np.float32)
 
 
 def breast_bounds(mammogram: Mammogram, scene: Scene, margin_mm: float = 3.0) -> Bounds:

@@ -85,7 +85,7 @@ def _draw_image(ax: Axes, findings: Findings, bounds: Bounds, image_arguments: M
         "extent": (col_min - 0.5, col_max - 0.5, row_max - 0.5, row_min - 0.5),
         **image_arguments,
     }
-    ax.imshow(display.density[stored], **arguments)
+    ax.imshow(display.shown(stored, bounds), **arguments)
 
 
 def _draw_outlines(ax: Axes, findings: Findings, bounds: Bounds) -> None:

@@ -137,8 +137,8 @@ def _grey_picture(findings: Findings, display: Display, view: _View) -> NDArray[
     if view.scale < 1:
         # Reduced before the grey values are looked up: less to look up, and nothing is rounded twice.
         stored = cv2.resize(stored, None, fx=view.scale, fy=view.scale, interpolation=cv2.INTER_AREA)
-        return display.grey(stored)
-    grey = display.grey(stored)
+        return display.grey(stored, view.bounds)
+    grey = display.grey(stored, view.bounds)
     enlarged: NDArray[np.uint8] = cv2.resize(
         grey, None, fx=view.scale, fy=view.scale, interpolation=cv2.INTER_CUBIC
     )
@@ -323,7 +323,7 @@ def _draw_detail(canvas: Canvas, findings: Findings, display: Display, bounds: B
     """A magnified part of the image with its outlines, letter and scale bar, filling the square `canvas`."""
     row_min, col_min, row_max, col_max = bounds
     view = _View(bounds, _DETAIL_SIDE / (row_max - row_min))
-    grey = display.grey_of_detail(findings.mammogram.pixels[row_min:row_max, col_min:col_max])
+    grey = display.grey_of_detail(findings.mammogram.pixels[row_min:row_max, col_min:col_max], bounds)
     way = cv2.INTER_CUBIC if view.scale > 1 else cv2.INTER_AREA
     cv2.cvtColor(
         cv2.resize(grey, (_DETAIL_SIDE, _DETAIL_SIDE), interpolation=way), cv2.COLOR_GRAY2BGR, canvas
