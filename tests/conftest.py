@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from mammocalc.arrange.arrangement import Arrangement
 from mammocalc.arrange.features import FEATURES as COMPANY_FEATURES
-from mammocalc.classify import classify, load_lexicon
+from mammocalc.classify import Lexicon, classify, load_lexicon
 from mammocalc.classify.cluster_features import ARRANGED as CLUSTER_FEATURES
+from mammocalc.classify.rules import Condition, Group, Rule, Threshold
 from mammocalc.findings import Findings
 from mammocalc.measure.features import FEATURES as SINGLE_FEATURES
 from mammocalc.measure.measurements import Measurements
@@ -50,6 +52,29 @@ def regions_of(masks: list[tuple[int, int, np.ndarray]], shape: tuple[int, int])
     )
 
 
+def small_lexicon() -> Lexicon:
+    """Rules of our own, so that labels here do not change when the built-in rules are tuned."""
+
+    def rule(label: str, suspicion: str, feature: str, operator: str, threshold: str) -> Rule:
+        when = Group("all", (Condition(feature, operator, threshold),))
+        return Rule(f"{label}_by_{feature}", label, suspicion, f"{feature} decides", ("here",), when)
+
+    return dataclasses.replace(
+        load_lexicon(),
+        sources={"here": "these tests"},
+        thresholds={
+            "long": Threshold(3.0, 0.3, "proposal"),
+            "small_mm": Threshold(0.5, 0.05, "proposal"),
+            "most": Threshold(0.6, 0.1, "proposal"),
+        },
+        rules=(
+            rule("large_rod_like", "typically_benign", "elongation", ">=", "long"),
+            rule("punctate", "indeterminate", "diameter_mm", "<", "small_mm"),
+        ),
+        cluster_rules=(rule("punctate", "indeterminate", "share_punctate", ">=", "most"),),
+    )
+
+
 def disk(radius: int) -> np.ndarray:
     i, j = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     return i * i + j * j <= radius * radius
@@ -63,7 +88,7 @@ def hand_made(
     pixel_spacing_mm: float = SPACING_MM,
     **image: Any,
 ) -> Findings:
-    """A breast with large rods and a group of specks, classified by the built-in rules."""
+    """A breast with large rods and a group of specks, classified by rules of our own."""
     rng = np.random.default_rng(5)
     rows, columns = np.mgrid[:ROWS, :COLUMNS]
     breast = ((rows - 390) / 350) ** 2 + (columns / 420) ** 2 < 1
@@ -100,7 +125,7 @@ def hand_made(
     )
     regions = regions_of(masks, SHAPE)
     measurements, arrangement = _columns(regions, rods, specks, pixel_spacing_mm)
-    lexicon = load_lexicon()
+    lexicon = small_lexicon()
     mammogram = Mammogram(
         pixels, pixel_spacing_mm, "ImagerPixelSpacing", dense_is_bright=dense_is_bright, bits_stored=12,
         **{"laterality": "L", "view": "CC", "path": "exam/one.dcm", "sop_instance_uid": "1.2.3",

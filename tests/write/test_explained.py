@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mammocalc.classify import load_lexicon
 from mammocalc.errors import InvalidParameter, UnreadableInput
 from mammocalc.write.explained import explain_row
 from mammocalc.write.manifest import run_manifest, write_manifest
@@ -68,15 +67,12 @@ def test_an_unknown_calcification_is_named(run, number):
 
 
 def test_the_rules_are_those_of_the_run_not_those_of_today(run, findings, tmp_path):
-    (width,) = (
-        found for found in findings.explain(1).decided.findings.members if str(found).startswith("width_mm")
-    )
-    moved = load_lexicon().with_threshold(width.threshold_name, 0.123)
+    moved = findings.lexicon.with_threshold("long", 2.25)
     for table in TABLES:
         for file in run.glob(f"{table}.*"):
             (tmp_path / file.name).write_bytes(file.read_bytes())
     write_manifest(tmp_path, run_manifest(findings.parameters, moved, {}))
-    assert "width_mm 0.8 mm >= 0.123 mm: met" in explain_row(tmp_path, 1, "one.dcm")
+    assert "elongation 7.5 >= 2.25: met" in explain_row(tmp_path, 1, "one.dcm")
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):
