@@ -41,7 +41,7 @@ DOT: dict[str, Any] = {
     "skin_distance_mm": 25.0,
     "in_pectoral": 0.0,
     "solidity": 0.97,
-    "circularity": 0.95,
+    "circularity": 0.985,
     "roughness": 0.02,
     "lucency": 0.0,
     "ring_closure": 0.0,
@@ -71,6 +71,9 @@ DOT: dict[str, Any] = {
     "cluster_distribution": "",
 }
 
+# What a rule may ask of a chain beyond this is unknown for a dot that is in none.
+DOT = {**dict.fromkeys(MEASURED | ARRANGED, math.nan), **DOT}
+
 
 def _sized(length_mm: float, width_mm: float, **features: Any) -> dict[str, Any]:
     """Changes to the dot that make it an elongated body of this length and calibre."""
@@ -84,6 +87,29 @@ def _sized(length_mm: float, width_mm: float, **features: Any) -> dict[str, Any]
     }
 
 
+# What a member knows of its cluster beside the features that tests name themselves.
+OF_THE_CLUSTER = {
+    "cluster_diameter_mm": "median_diameter_mm",
+    "cluster_elongation": "median_elongation",
+    "cluster_circularity": "mean_circularity",
+    "cluster_level_share": "level_share",
+    "cluster_edge_share": "median_edge_share",
+}
+
+
+def _of_members(columns: dict[str, Any], members: Any) -> dict[str, float]:
+    """A cluster's medians and means, from the members that name it."""
+    if len(members) == 0:
+        return {}
+    return {
+        "median_diameter_mm": float(np.median(columns["diameter_mm"][members])),
+        "median_elongation": float(np.median(columns["elongation"][members])),
+        "mean_circularity": float(np.mean(columns["circularity"][members])),
+        "median_edge_share": float(np.median((columns["edge_width_mm"] / columns["diameter_mm"])[members])),
+        "level_share": float(np.mean(np.abs(columns["orientation_deg"][members]) < 15)),
+    }
+
+
 class Image:
     """Calcifications of one image, each the dot with changes, and the clusters that their cluster_id names."""
 
@@ -92,6 +118,7 @@ class Image:
         assert not unknown, f"no such feature: {unknown}"
         rows = [{**DOT, **change} for change in changes]
         columns = {name: np.array([row[name] for row in rows]) for name in DOT}
+        by_cluster = [np.flatnonzero(columns["cluster_id"] == i + 1) for i in range(len(clusters))]
         self.measurements = Measurements({name: columns[name] for name in MEASURED if name in columns}, 0.05)
         plain = {
             "n_calcifications": 0,
@@ -104,13 +131,24 @@ class Image:
             "distribution": "grouped",
             "size_spread": 0.1,
             "shape_spread": 0.2,
+            "median_diameter_mm": math.nan,
+            "median_elongation": math.nan,
+            "mean_circularity": math.nan,
+            "median_edge_share": math.nan,
+            "level_share": math.nan,
         }
-        table = [{**plain, **cluster} for cluster in clusters]
+        table = [
+            {**plain, **_of_members(columns, members), **cluster}
+            for cluster, members in zip(clusters, by_cluster, strict=True)
+        ]
         of_clusters = {
             name: np.array([cluster[name] for cluster in table], dtype=type(value))
             for name, value in plain.items()
         }
         of_clusters["cluster_id"] = np.arange(1, len(table) + 1)
+        for members, cluster in zip(by_cluster, table, strict=True):
+            for feature, source in OF_THE_CLUSTER.items():
+                columns[feature][members] = cluster[source]
         self.arrangement = Arrangement(
             {name: columns[name] for name in ARRANGED if name in columns}, (), of_clusters
         )

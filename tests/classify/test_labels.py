@@ -13,7 +13,9 @@ RING = {"lucency": 0.8, "ring_closure": 0.95, "wall_thickness_mm": 0.3, "heterog
 ROD = {"width_variation": 0.1, "roughness": 0.03, "straightness": 0.98, "solidity": 0.93}
 CAST = {"width_variation": 0.3, "roughness": 0.08, "straightness": 0.93, "solidity": 0.85}
 GROUP = {"cluster_id": 1, "cluster_n": 8, "cluster_extent_mm": 8.0, "cluster_distribution": "grouped"}
-VARIED = {**GROUP, "cluster_size_spread": 0.4, "cluster_shape_spread": 0.8}
+VARIED = {**GROUP, "cluster_size_spread": 0.4, "cluster_shape_spread": 0.8, "cluster_elongation": 1.6}
+VESSEL = {"chain_n": 5, "chain_strand_mm": 4.0, "chain_misalignment_deg": 5.0, "chain_nipple_angle_deg": 60.0}
+HAZY = {**GROUP, "cluster_diameter_mm": 0.55, "cluster_elongation": 1.2}
 
 
 @pytest.fixture
@@ -25,10 +27,10 @@ def examples(sized):
             2.0,
             0.4,
             chain_id=1,
-            chain_n=9,
             chain_length_mm=25.0,
             paired_length_mm=12.0,
             wall_separation_mm=1.5,
+            **VESSEL,
             **CAST,
         ),
         "coarse": sized(3.5, 2.6, solidity=0.92, roughness=0.08),
@@ -36,12 +38,23 @@ def examples(sized):
         "round": sized(0.72, 0.7),
         "punctate": {},
         "rim": sized(4.2, 4.0, **RING),
-        "dystrophic": sized(1.9, 1.3, solidity=0.7, roughness=0.2),
-        "milk_of_calcium": sized(0.9, 0.4, orientation_deg=3.0, solidity=0.82, edge_width_mm=0.2),
+        "dystrophic": sized(1.9, 1.3, solidity=0.7, roughness=0.2, heterogeneity=0.3, circularity=0.5),
+        "milk_of_calcium": sized(
+            0.9,
+            0.4,
+            orientation_deg=3.0,
+            cluster_level_share=0.9,
+            cluster_elongation=2.2,
+            cluster_linearity=0.6,
+        ),
         "suture": sized(9.0, 0.4, straightness=0.6, width_variation=0.15, solidity=0.3),
-        "amorphous": {"diameter_mm": 0.3, "edge_width_mm": 0.4, **GROUP},
-        "coarse_heterogeneous": sized(0.9, 0.7, solidity=0.8, **VARIED),
-        "fine_pleomorphic": sized(0.5, 0.25, solidity=0.8, **VARIED),
+        "amorphous": {"diameter_mm": 0.55, "edge_width_mm": 0.4, **HAZY, "cluster_edge_share": 0.7},
+        "coarse_heterogeneous": sized(
+            0.9, 0.7, circularity=0.9, cluster_diameter_mm=0.85, cluster_circularity=0.9, **VARIED
+        ),
+        "fine_pleomorphic": sized(
+            0.5, 0.3, circularity=0.9, cluster_diameter_mm=0.4, cluster_circularity=0.9, **VARIED
+        ),
         "fine_linear": sized(2.0, 0.3, **CAST),
         "fine_linear_branching": sized(2.5, 0.3, branches=1.0, **CAST),
         "unclassified": sized(0.6, 0.3, solidity=0.8),
@@ -91,19 +104,25 @@ class TestBothSidesOfAThreshold:
     def test_a_small_ring_is_skin_only_near_the_skin(self, labelled, sized, skin_distance_mm, label):
         assert labelled(sized(1.1, 1.0, skin_distance_mm=skin_distance_mm, **RING)).label[0] == label
 
-    @pytest.mark.parametrize(("lucency", "label"), [(0.41, "rim"), (0.39, "coarse")])
+    @pytest.mark.parametrize(("lucency", "label"), [(0.31, "rim"), (0.29, "dystrophic")])
     def test_a_large_one_is_a_rim_only_with_a_lucent_centre(self, labelled, sized, lucency, label):
         assert labelled(sized(3.2, 3.0, **{**RING, "lucency": lucency}, solidity=0.95)).label[0] == label
 
     @pytest.mark.parametrize(("ring_closure", "is_rim"), [(0.76, True), (0.74, False)])
     def test_a_rim_is_closed(self, labelled, sized, ring_closure, is_rim):
-        found = labelled(sized(3.2, 3.0, **{**RING, "ring_closure": ring_closure})).label[0]
+        found = labelled(sized(3.2, 3.0, circularity=0.9, **{**RING, "ring_closure": ring_closure})).label[0]
         assert (found == "rim") is is_rim
 
     @pytest.mark.parametrize(("paired_length_mm", "is_vessel"), [(3.1, True), (2.9, False)])
     def test_walls_are_paired_over_three_millimetres(self, labelled, sized, paired_length_mm, is_vessel):
         change = sized(
-            2.0, 0.3, chain_length_mm=8.0, paired_length_mm=paired_length_mm, vessel_fraction=0.1, **CAST
+            2.0,
+            0.3,
+            chain_length_mm=8.0,
+            paired_length_mm=paired_length_mm,
+            vessel_fraction=0.1,
+            **VESSEL,
+            **CAST,
         )
         assert (labelled(change).label[0] == "vascular") is is_vessel
 
@@ -114,12 +133,27 @@ class TestBothSidesOfAThreshold:
     def test_a_single_wall_needs_length_and_a_vessel(
         self, labelled, sized, chain_length_mm, vessel_fraction, is_vessel
     ):
-        change = sized(2.0, 0.3, chain_length_mm=chain_length_mm, vessel_fraction=vessel_fraction, **CAST)
+        change = sized(
+            2.0, 0.3, chain_length_mm=chain_length_mm, vessel_fraction=vessel_fraction, **VESSEL, **CAST
+        )
         assert (labelled(change).label[0] == "vascular") is is_vessel
 
-    @pytest.mark.parametrize(("edge_width_mm", "label"), [(0.31, "amorphous"), (0.29, "punctate")])
-    def test_amorphous_is_hazy(self, labelled, edge_width_mm, label):
-        assert labelled({"diameter_mm": 0.3, "edge_width_mm": edge_width_mm, **GROUP}).label[0] == label
+    @pytest.mark.parametrize(("edge_share", "label"), [(0.35, "amorphous"), (0.34, "punctate")])
+    def test_amorphous_is_hazy(self, labelled, edge_share, label):
+        assert labelled({**HAZY, "cluster_edge_share": edge_share}).label[0] == label
+
+    @pytest.mark.parametrize(("strand_mm", "is_vessel"), [(2.9, True), (2.7, False)])
+    def test_a_chain_of_short_pieces_is_no_vessel(self, labelled, sized, strand_mm, is_vessel):
+        change = sized(2.0, 0.3, paired_length_mm=9.0, **{**VESSEL, "chain_strand_mm": strand_mm}, **CAST)
+        assert (labelled(change).label[0] == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(("nipple_angle_deg", "is_vessel"), [(16.0, True), (14.0, False)])
+    def test_a_chain_that_aims_at_the_nipple_needs_longer_strands(
+        self, labelled, sized, nipple_angle_deg, is_vessel
+    ):
+        company = {**VESSEL, "chain_strand_mm": 3.0, "chain_nipple_angle_deg": nipple_angle_deg}
+        change = sized(2.0, 0.3, paired_length_mm=9.0, **company, **CAST)
+        assert (labelled(change).label[0] == "vascular") is is_vessel
 
     def test_group_descriptors_need_a_group(self, labelled, sized):
         irregular = {"solidity": 0.8, "cluster_size_spread": 0.4, "cluster_shape_spread": 0.8}
@@ -130,9 +164,10 @@ class TestBothSidesOfAThreshold:
         )
         assert not {"amorphous", "coarse_heterogeneous", "fine_pleomorphic"} & set(alone.label.tolist())
 
-    @pytest.mark.parametrize(("spread", "label"), [(0.51, "fine_pleomorphic"), (0.49, "unclassified")])
+    @pytest.mark.parametrize(("spread", "label"), [(0.61, "fine_pleomorphic"), (0.59, "unclassified")])
     def test_pleomorphic_means_that_shapes_vary(self, labelled, sized, spread, label):
-        change = sized(0.5, 0.25, solidity=0.8, **{**VARIED, "cluster_shape_spread": spread})
+        even = {"cluster_diameter_mm": 0.4, "cluster_circularity": 0.97, "cluster_shape_spread": spread}
+        change = sized(0.5, 0.25, solidity=0.8, **{**VARIED, **even})
         assert labelled(change).label[0] == label
 
 
@@ -229,12 +264,12 @@ def test_no_calcification_at_all(labelled):
 
 
 class TestClusters:
-    def test_one_fine_linear_member_in_eight_matters(self, labelled, sized):
+    @pytest.mark.parametrize(("linear", "morphology"), [(1, "punctate"), (3, "fine_linear")])
+    def test_one_fine_linear_member_in_eight_matters(self, labelled, sized, linear, morphology):
         member = {"cluster_id": 1, "cluster_n": 8, "cluster_distribution": "grouped"}
-        found = labelled(
-            *[member] * 7, sized(2.0, 0.3, **CAST, **member), clusters=[{"distribution": "grouped"}]
-        )
-        assert found.cluster_morphology.tolist() == ["fine_linear"]
+        casts = [sized(2.0, 0.3, **CAST, **member)] * linear
+        found = labelled(*[member] * (8 - linear), *casts, clusters=[{"distribution": "grouped"}])
+        assert found.cluster_morphology.tolist() == [morphology]
         assert found.cluster_suspicion.tolist() == ["suspicious"]
 
     @pytest.mark.parametrize(
