@@ -32,7 +32,7 @@ def _sample(
             greatest = 0
             for i in range(row - 2, row + 3):
                 for j in range(column - 2, column + 3):
-                    value = np.int64(pixels[i, j])
+                    value = int(pixels[i, j])
                     total += value
                     least = min(least, value)
                     greatest = max(greatest, value)

@@ -71,11 +71,17 @@ def test_killed_again_and_again(inputs, tmp_path, tables):
 
 
 def test_control_c_stops_the_workers_and_keeps_what_is_finished(inputs, tmp_path):
-    out = tmp_path / "out"
-    process = start(inputs, out, start_new_session=True)
-    wait_for_entries(out, 5, process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    said, _ = process.communicate(timeout=20)
+    for attempt in range(
+        5
+    ):  # on a loaded machine a run of so few inputs can be over before it is interrupted
+        out = tmp_path / f"out{attempt}"
+        process = start(inputs, out, start_new_session=True)
+        wait_for_entries(out, 5, process)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        said, _ = process.communicate(timeout=60)
+        if process.returncode != 0:
+            break
     assert (process.returncode, said.strip()) == (130, "interrupted")
     with pytest.raises(ProcessLookupError, match="No such process"):
         os.killpg(process.pid, 0)
