@@ -5,7 +5,7 @@
 
 Prints the machine, then a Markdown table: milliseconds of ours and of every peer, the ratio to the FASTEST peer (below
 1 the peer wins) and how far the results agree. Entries come from the modules ``kernel_entries_*.py`` next to this file.
-Peers are the extra `bench` of the package; one that is missing is named as such.
+Peers are the extra `bench` of the package; one that is missing is named as such. Exit status 1 if results disagree.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             "timings": [timing.as_dict() for timing in timings],
         }
         chosen.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return 1 if any(timing.disagreeing for timing in timings) else 0
 
 
 if __name__ == "__main__":

@@ -154,6 +154,7 @@ class Timing:
     peers_ms: dict[str, float]
     agreement: dict[str, str]
     missing: dict[str, str]
+    disagreeing: list[str]
     target: float | None
 
     @property
@@ -185,6 +186,7 @@ class Timing:
             "target": self.target if self.threads == 1 else None,
             "agreement": self.agreement,
             "missing": self.missing,
+            "disagreeing": self.disagreeing,
         }
 
 
@@ -202,6 +204,7 @@ def run_entry(
     result = entry.ours(prepared, threads)
     agreement: dict[str, str] = {}
     missing: dict[str, str] = {}
+    disagreeing: list[str] = []
     once: dict[str, float] = {}
     for name, peer in entry.peers.items():
         if name in entry.slow_peers and not with_slow_peers:
@@ -213,7 +216,11 @@ def run_entry(
         except ImportError as error:
             missing[name] = str(error)
             continue
-        agreement[name] = entry.check(result, peer_result, prepared)
+        try:
+            agreement[name] = entry.check(result, peer_result, prepared)
+        except AssertionError as error:
+            agreement[name] = f"DISAGREES with {name}: {error}"
+            disagreeing.append(name)
         del peer_result
     del result
     timed = [name for name in agreement if name not in entry.slow_peers]
@@ -238,6 +245,7 @@ def run_entry(
         peers_ms={name: 1e3 * value for name, value in seconds.items()},
         agreement=agreement,
         missing=missing,
+        disagreeing=disagreeing,
         target=entry.target,
     )
 
