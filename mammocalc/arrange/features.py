@@ -44,7 +44,9 @@ FEATURES: Mapping[str, Feature] = {
     "cluster_elongation": Feature("", "median elongation of the clearer half of the members; NaN for none"),
     "cluster_circularity": Feature("", "mean circularity of the clearer half of the members; NaN for none"),
     "cluster_edge_share": Feature("", "median of the members' edge width over diameter; NaN for none"),
-    "cluster_level_share": Feature("", "share of the elongated members that lie level; NaN for fewer than three"),
+    "cluster_level_share": Feature(
+        "", "share of the elongated members that lie level; NaN for fewer than three"
+    ),
     "cluster_distribution": Feature(
         "text", "diffuse, regional, grouped, linear, segmental, or empty for none"
     ),
