@@ -38,7 +38,7 @@ class Column:
 
 # Whole numbers among the features; all others are real numbers or text.
 _WHOLE = frozenset((
-    "row_min", "col_min", "row_max", "col_max", "branches", "in_pectoral", "chain_id", "chain_n", "neighbours",
+    "row_min", "col_min", "row_max", "col_max", "in_pectoral", "chain_id", "chain_n", "neighbours",
     "rods_in_image", "cluster_id", "cluster_n",
 ))  # fmt: skip
 _HEAD_FEATURES = (

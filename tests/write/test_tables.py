@@ -70,6 +70,11 @@ def blank(table, rows=0):
     return columns_of(table, {}, rows)
 
 
+def test_branches_that_could_not_be_counted_stay_missing():
+    columns = columns_of("calcifications", {"branches": np.array([2.0, np.nan])}, 2)
+    np.testing.assert_array_equal(columns["branches"], [2.0, np.nan])
+
+
 def test_an_empty_table_has_the_types_of_a_full_one(findings):
     for table, columns in findings.record().items():
         full, empty = data_frame(table, columns), data_frame(table, blank(table))
