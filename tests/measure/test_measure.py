@@ -1,0 +1,114 @@
+"""Known bodies, blurred and noisy, measured in millimetres."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from mammocalc.measure import MeasureParameters, measure
+from mammocalc.measure.features import FEATURES
+from mammocalc.prepare.scene import Anatomy, Scene
+from mammocalc.segment.regions import Regions
+
+PITCH, STEP, BLUR_MM = 0.07, 8, 0.05
+FINE = 4
+
+
+def drawn(inside, shape=(160, 200)):
+    """Cover of each pixel by a body given as a predicate on (row, col), then the detector's blur."""
+    grid = (np.indices([n * FINE for n in shape]) + 0.5) / FINE - 0.5
+    cover = inside(*grid).astype(float).reshape(shape[0], FINE, shape[1], FINE).mean(axis=(1, 3))
+    return ndimage.gaussian_filter(cover, BLUR_MM / PITCH)
+
+
+def measured(plane, threads=1, noise=0.3):
+    plane = 30 * plane
+    labels, n = ndimage.label(plane > 15, np.ones((3, 3)))
+    offsets, rows, starts, stops, bounds = [0], [], [], [], []
+    for k, box in enumerate(ndimage.find_objects(labels)):
+        for i in range(box[0].start, box[0].stop):
+            edges = np.diff(np.concatenate(([0], (labels[i] == k + 1).astype(int), [0])))
+            starts += np.flatnonzero(edges == 1).tolist()
+            stops += np.flatnonzero(edges == -1).tolist()
+            rows += [i] * int((edges == 1).sum())
+        offsets.append(len(rows))
+        bounds.append((box[0].start, box[1].start, box[0].stop, box[1].stop))
+    regions = Regions(
+        plane.shape,
+        np.array(offsets, np.int64),
+        *(np.array(values, np.int32) for values in (rows, starts, stops)),
+        np.array(bounds, np.int32).reshape(-1, 4),
+        np.full(n, 0.9),
+        {},
+    )
+    plane = plane + np.random.default_rng(0).normal(0, noise, plane.shape)
+    cells = tuple(-(-m // STEP) for m in plane.shape)
+    breast = np.ones(cells, bool)
+    anatomy = Anatomy(
+        STEP, breast, ~breast, ~breast, np.full(cells, 9, np.float32), (80.0, 500.0), "left", 1e4
+    )
+    curve = np.array([-100.0, 100.0], np.float32)
+    level = np.array([0.0, 1.0])
+    scene = Scene(plane.astype(np.float32), (16, 24), PITCH, anatomy, curve, curve, curve, level, level + 1)
+    return measure(scene, regions, MeasureParameters(detector_blur_mm=BLUR_MM), threads=threads)
+
+
+def disc(row, col, diameter_mm):
+    return lambda r, c: np.hypot(r - row, c - col) * PITCH <= diameter_mm / 2
+
+
+def wire(angle_deg, length_mm, width_mm, row=80, col=100):
+    across, along = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+
+    def inside(r, c):
+        u, v = (c - col) * across - (r - row) * along, (c - col) * along + (r - row) * across
+        return (np.abs(u) * PITCH <= length_mm / 2) & (np.abs(v) * PITCH <= width_mm / 2)
+
+    return inside
+
+
+@pytest.mark.parametrize("diameter_mm", [0.35, 0.5, 0.8, 1.5, 3.0])
+def test_diameter_of_a_disc(diameter_mm):
+    columns = measured(drawn(disc(80.3, 100.6, diameter_mm))).columns
+    assert columns["diameter_mm"][0] == pytest.approx(diameter_mm, abs=0.05 + 0.05 * diameter_mm)
+    assert columns["elongation"][0] < 1.2
+    assert columns["row"][0] == pytest.approx(16 + 80.3, abs=0.3)
+    assert columns["col"][0] == pytest.approx(24 + 100.6, abs=0.3)
+
+
+@pytest.mark.parametrize("angle_deg", [0, 30, 45, -60, 90])
+@pytest.mark.parametrize("width_mm", [0.4, 0.6, 1.0])
+def test_calibre_length_and_direction_of_a_wire(angle_deg, width_mm):
+    columns = measured(drawn(wire(angle_deg, 5.0, width_mm))).columns
+    assert columns["width_mm"][0] == pytest.approx(width_mm, abs=0.05 + 0.05 * width_mm)
+    assert columns["length_mm"][0] == pytest.approx(5.0, abs=0.35)
+    apart = abs(columns["orientation_deg"][0] - angle_deg) % 180
+    assert min(apart, 180 - apart) < 3
+    assert columns["straightness"][0] > 0.97
+
+
+def test_a_shell_is_lucent_and_a_disc_is_not():
+    ring = drawn(
+        lambda r, c: (np.hypot(r - 80, c - 100) * PITCH <= 1.5) & (np.hypot(r - 80, c - 100) * PITCH >= 1.0)
+    )
+    shell, solid = measured(ring).columns, measured(drawn(disc(80, 100, 3.0))).columns
+    assert shell["lucency"][0] > 0.7
+    assert shell["ring_closure"][0] > 0.9
+    assert shell["wall_thickness_mm"][0] == pytest.approx(0.5, abs=0.1)
+    assert solid["lucency"][0] < 0.1
+
+
+def test_every_feature_and_no_bit_by_threads():
+    bodies = sum(drawn(disc(r, c, 0.3 + 0.01 * r)) for r in (20, 70, 120) for c in (30, 90, 150))
+    one, four = measured(bodies), measured(bodies, threads=4)
+    assert set(one.columns) == set(FEATURES)
+    assert len(one) == 9
+    for name in FEATURES:
+        np.testing.assert_array_equal(one.columns[name], four.columns[name])
+
+
+def test_no_candidates_give_empty_columns():
+    empty = measured(np.zeros((160, 200)), noise=1.0)
+    assert len(empty) == 0
+    assert set(empty.columns) == set(FEATURES)
