@@ -28,6 +28,9 @@ SPECK = {
     "lucency": 0.0,
     "ring_closure": 0.0,
     "skin_distance_mm": 30.0,
+    "cnr": 10.0,
+    "circularity": 0.98,
+    "edge_width_mm": 0.1,
     "score": 0.9,
 }
 
