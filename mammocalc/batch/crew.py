@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from mammocalc.batch.work import Outcome, Task, failure, search
 from mammocalc.errors import MammocalcError
 
 CONNECT_SECONDS = 30
+_SECONDS_BETWEEN_LOOKS = 5.0
 RESUME = "what is finished is kept: run the same command again to go on"
 
 
@@ -116,12 +118,17 @@ class DaskCrew:
         except (OSError, ValueError, TypeError) as error:
             raise MammocalcError(f"no Dask scheduler at {address} ({type(error).__name__})") from None
         self._settings = settings
+        self._threads = 0
+        self._asked_at = float("-inf")
         self._done: queue.SimpleQueue[tuple[Task, Any]] = queue.SimpleQueue()
 
     @property
     def capacity(self) -> int:
-        """Twice the threads of the cluster as it is now, so that none waits for the next task."""
-        return max(4, 2 * sum(self._client.nthreads().values()))
+        """Twice the threads of the cluster as it was lately, so that none waits for the next task."""
+        if time.monotonic() > self._asked_at + _SECONDS_BETWEEN_LOOKS:
+            self._threads = sum(self._client.nthreads().values())
+            self._asked_at = time.monotonic()
+        return max(4, 2 * self._threads)
 
     def submit(self, task: Task) -> None:
         """Hand a task over."""
