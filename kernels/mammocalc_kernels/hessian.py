@@ -288,13 +288,17 @@ def _plan(sigmas: Sequence[float]) -> _Plan:
         blurred.append(before)
         derivatives.append((smooth, first * np.float32(sigma), second * np.float32(0.5 * sigma * sigma)))
     levels = sorted(set(blurred))
+    # Where a bit of the first blur is left to the derivative filters, it smooths the cut-off of the taps
+    # over.
+    cut_early = levels[0] < _SMALLEST_WHOLLY_BLURRED
+    closeness = FOR_DERIVATIVES._replace(first_truncate=3.55) if cut_early else FOR_DERIVATIVES
     radius = np.array([taps[1].size - 1 for taps in derivatives])
     stacked = np.zeros((3, len(scales), radius.max() + 1), np.float32)
     for i, taps in enumerate(derivatives):
         for kind in range(3):
             stacked[kind, i, : radius[i] + 1] = taps[kind]
     return _Plan(
-        *blur_cascade(tuple(levels), FOR_DERIVATIVES),
+        *blur_cascade(tuple(levels), closeness),
         level=np.array([levels.index(sigma) for sigma in blurred]),
         smooth=stacked[0],
         first=stacked[1],
@@ -501,27 +505,36 @@ def _points(  # type: ignore[no-untyped-def]
     """Eigenvalues (n, 2) and orientation (n,), float64, at the pixels; taps as `derivative_taps` gives them."""
     height, width = plane.shape
     radius = smooth.size - 1
-    across = np.empty((3, 2 * radius + 1), np.float64)
-    col = np.empty(2 * radius + 1, np.int64)
+    size = 2 * radius + 1
+    smoothed, sloped, curved = (
+        np.empty(size, np.float64),
+        np.empty(size, np.float64),
+        np.empty(size, np.float64),
+    )
+    window = np.empty(size, np.float64)
     for k in range(rows.size):
-        for j in range(col.size):
-            col[j] = mirrored(cols[k] + j - radius, width)
-        across[:] = 0
+        smoothed[:], sloped[:], curved[:] = 0, 0, 0
+        left = cols[k] - radius
+        inside = left >= 0 and left + size <= width
         for i in range(-radius, radius + 1):
             line = plane[mirrored(rows[k] + i, height)]
+            if inside:
+                window[:] = line[left : left + size]
+            else:
+                for j in range(size):
+                    window[j] = line[mirrored(left + j, width)]
             weight_0, weight_2 = np.float64(smooth[abs(i)]), np.float64(second[abs(i)])
             weight_1 = np.float64(first[i]) if i > 0 else -np.float64(first[-i])
-            for j in range(col.size):
-                value = np.float64(line[col[j]])
-                across[0, j] += weight_0 * value
-                across[1, j] += weight_1 * value
-                across[2, j] += weight_2 * value
+            for j in range(size):
+                smoothed[j] += weight_0 * window[j]
+                sloped[j] += weight_1 * window[j]
+                curved[j] += weight_2 * window[j]
         rr = rc = cc = 0.0
-        for j in range(col.size):
+        for j in range(size):
             offset = j - radius
-            rr += smooth[abs(offset)] * across[2, j]
-            rc += (first[offset] if offset > 0 else -first[-offset]) * across[1, j]
-            cc += second[abs(offset)] * across[0, j]
+            rr += smooth[abs(offset)] * curved[j]
+            rc += (first[offset] if offset > 0 else -first[-offset]) * sloped[j]
+            cc += second[abs(offset)] * smoothed[j]
         mean = 0.5 * variance * (rr + cc)
         difference = 0.5 * variance * (rr - cc)
         mixed = variance * rc

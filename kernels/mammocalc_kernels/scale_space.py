@@ -331,11 +331,20 @@ def _flag_candidates(flags, above, here, below, finer, coarser, threshold, bit):
         finer[1 : width + 1],
         coarser[1 : width + 1],
     )
-    for x in range(width):
-        v = centre[x]
-        beats_row = (v > threshold) & (v >= left[x]) & (v >= right[x])
-        beats_others = (v >= up[x]) & (v >= down[x]) & (v >= fine[x]) & (v >= coarse[x])
-        flags[x] |= bit if beats_row & beats_others else np.uint8(0)
+    for begin in range(0, width, 256):
+        end = min(begin + 256, width)
+        # Most of an image is below the threshold: look at the neighbours only where something is not.
+        above_threshold = 0
+        for i in range(begin, end):
+            above_threshold += centre[np.uint64(i)] > threshold
+        if above_threshold == 0:
+            continue
+        for i in range(begin, end):
+            x = np.uint64(i)
+            v = centre[x]
+            beats_row = (v > threshold) & (v >= left[x]) & (v >= right[x])
+            beats_others = (v >= up[x]) & (v >= down[x]) & (v >= fine[x]) & (v >= coarse[x])
+            flags[x] |= bit if beats_row & beats_others else np.uint8(0)
 
 
 @kernel
