@@ -130,6 +130,16 @@ def wire(
     return path_wire([(-dy, -dx), (dy, dx)], calibre, dome, round_ends, wall)
 
 
+def tapered_wire(length: float, calibre: float, angle_deg: float) -> Body:
+    """A straight cigar, round in section: full calibre over the middle half, pointed like a cosine to 0.4 of it."""
+    along = np.linspace(-1, 1, 41)
+    falling = np.clip((np.abs(along) - 0.5) / 0.5, 0, 1)
+    calibres = calibre * (0.4 + 0.6 * np.cos(0.5 * np.pi * falling))
+    half = length / 2 - calibres[0] / 2
+    dy, dx = -np.sin(np.radians(angle_deg)) * half, np.cos(np.radians(angle_deg)) * half
+    return path_wire([(t * dy, t * dx) for t in along], list(calibres), dome=True)
+
+
 def arc_wire(
     arc_length: float,
     radius: float,

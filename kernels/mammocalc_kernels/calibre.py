@@ -34,16 +34,15 @@ from mammocalc_kernels.measured_columns import (
 )
 from mammocalc_kernels.profile_fit import (
     BASE,
-    CENTRE,
     COST,
     DOME,
     ERROR,
     FLAT,
     HALF_WIDTH,
+    find_tip,
     fit_blur,
     fit_body,
     fit_local_width,
-    fit_tip,
 )
 from mammocalc_kernels.rim_profile import (
     CORE_LUCENCY,
@@ -256,7 +255,7 @@ def measure_elongated(
         return False
     dome_share = fit[DOME] / height
     base = fit[BASE]
-    row[WIDTH_ERROR] = 2.0 * fit[ERROR]
+    row[WIDTH_ERROR] = 2.0 * fit[ERROR] * noise
     hollow = False
     wall = scratch[6]
     if rough_half > 1.5 * sigma and dip(xs, vs, ws, bins, rough_half, noise, wall) > LEAST_DIP:
@@ -274,7 +273,14 @@ def measure_elongated(
                 across[i] = 0.5 * share if across[i] < 0.0 else 0.5 + 0.5 * share
             row[RING_CLOSURE] = closure(across, offset, value, count, wall[0], wall[1], wall[2], noise)
     # Tips, by the core of the body from three half widths inwards.
-    core = max(0.8, 0.5 * half)
+    # A hollow body has no core: it is judged by its whole width.
+    core = half if hollow else max(0.8, 0.35 * half)
+    core_height = weight = 0.0
+    for i in range(count):
+        if offset[i] <= core and first <= along[i] <= last:
+            core_height += value[i]
+            weight += 1.0
+    core_height /= max(weight, 1.0)
     begin = end = 0.0
     for turn in range(2):
         for i in range(count):
@@ -283,13 +289,13 @@ def measure_elongated(
         low = max(inner - 3.0 * half - 2.0 * sigma - 2.0, outer)
         high = inner + half + 4.0 * sigma + 3.0
         bins = bin_samples(along, value, offset, count, 0.0, core, low, high, BIN, xs, vs, ws)
-        fit_tip(table, dome_share, half, xs, vs, ws, bins, inner + half, sigma, fit)
+        tip = find_tip(xs, vs, ws, bins, core_height, sigma)
         if turn == 0:
-            begin = -fit[CENTRE]
+            begin = -tip
         else:
-            end = fit[CENTRE]
+            end = tip
     length = end - begin
-    if length <= 0.0:
+    if not length > 0.0:
         return False
     row[LENGTH] = length
     row[WIDTH] = 2.0 * half
@@ -344,7 +350,9 @@ def measure_elongated(
                     error_square += errors[k] * errors[k]
             row[WIDTH_MAX] = 2.0 * largest
             if weight >= 3.0:
-                variance = (square - total * total / weight) / (weight - 1.0) - error_square / weight
+                variance = (square - total * total / weight) / (
+                    weight - 1.0
+                ) - noise * noise * error_square / weight
                 row[WIDTH_VARIATION] = math.sqrt(max(variance, 0.0)) * weight / total
     # Chord over arc, between the tips.
     tip_y, tip_x = scratch[7], scratch[8]

@@ -40,6 +40,8 @@ SECTORS = 64
 # Variance along each axis of binomial 3 x 3 smoothing, px squared.
 SMOOTHING_VARIANCE = 0.5
 BIN = 0.5
+# Full length over the deviation along it: 4 for a disc, 4.47 for a ball.
+_LONGEST_OF_SIGMA = 4.6
 # Below these radii (px) the outline follows the noise: an ellipse from weighted moments takes its place, up to the
 # larger one only where the outline is about as solid as one.
 _TINY_RADIUS, _SMALL_RADIUS, _ELLIPSE_SOLIDITY = 3.0, 6.0, 0.94
@@ -316,6 +318,7 @@ def measure_compact(
     small = radius < _TINY_RADIUS or (radius < _SMALL_RADIUS and solidity > _ELLIPSE_SOLIDITY)
     angle = 0.5 * math.atan2(2.0 * moments[5], moments[4] - moments[3])
     major = minor = radius
+    large = 0.0
     if small:
         # On the smoothed contrast: a speck sharper than the pixels would be drawn to the middle of one.
         blur = sigma * sigma + SMOOTHING_VARIANCE
@@ -353,7 +356,7 @@ def measure_compact(
     half = fit[HALF_WIDTH]
     if fit[FLAT] + fit[DOME] <= 0.0:
         return False
-    row[WIDTH_ERROR] = 2.0 * fit[ERROR]
+    row[WIDTH_ERROR] = 2.0 * fit[ERROR] * noise
     wall = scratch[6]
     if radius > 2.0 * sigma and dip(xs, vs, ws, bins, radius, noise, wall) > LEAST_DIP:
         hollow = scratch[5]
@@ -369,8 +372,9 @@ def measure_compact(
     row[ORIENTATION] = -angle
     row[STRAIGHTNESS] = 1.0
     if small:
-        row[LENGTH] = 2.0 * half * major / radius
-        row[WIDTH] = 2.0 * half * minor / radius
+        # The longer axis is known better than the ratio: no body is longer than its variance allows.
+        row[LENGTH] = max(min(2.0 * half * major / radius, _LONGEST_OF_SIGMA * math.sqrt(large)), 2.0 * half)
+        row[WIDTH] = 4.0 * half * half / row[LENGTH]
         row[DIAMETER] = 2.0 * half
     else:
         ty, tx = math.sin(angle), math.cos(angle)

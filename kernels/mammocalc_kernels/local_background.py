@@ -49,27 +49,25 @@ def chamfer_distance(inside: Any, distance: Any) -> None:
 
 @kernel
 def select(values: Any, n: int, rank: int) -> float:
-    """The value of 0-based `rank` among ``values[:n]``, which is reordered (Hoare's selection)."""
-    low, high = 0, n - 1
-    while low < high:
-        pivot = values[(low + high) >> 1]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if rank <= j:
-            high = j
-        elif rank >= i:
-            low = i
+    """The value of 0-based `rank` among ``values[:n]``, n > 0, to 4e-6 of their range, from above.
+
+    Halving an interval by counting: the count has no branch to mispredict, which costs selection by exchange most of
+    its time on noise.
+    """
+    low = high = values[0]
+    for i in range(1, n):
+        low = min(low, values[i])
+        high = max(high, values[i])
+    for _ in range(18):
+        middle = 0.5 * (low + high)
+        count = 0
+        for i in range(n):
+            count += values[i] <= middle
+        if count > rank:
+            high = middle
         else:
-            break
-    return values[rank]
+            low = middle
+    return high
 
 
 @kernel

@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mammocalc_kernels.blurred_profiles import BODIES, CYLINDER, profile_value
+from mammocalc_kernels.blurred_profiles import profile_value
 from mammocalc_kernels.compile import kernel
 
 # Real thickness profiles lie between flat and dome; where the blur hides which, this is the share of dome assumed.
 DOME_SHARE, DOME_SHARE_SIGMA = 0.5, 0.35
-# Half widths below this share of the blur leave no trace in the profile.
+# Half widths below this share of the blur leave no trace in the profile. Above it a half width thinner than the blur is
+# held to be the less likely the thinner it is, by the logarithm: contrast goes with thickness, so that bodies much
+# thinner than the blur are hardly seen at all.
 SMALLEST_HALF_WIDTH = 0.3
+THIN_SIGMA = 0.5
 
 # Slots of the fit's result.
 COST, HALF_WIDTH, ERROR, FLAT, DOME, BASE, CENTRE = 0, 1, 2, 3, 4, 5, 6
@@ -39,7 +42,8 @@ def body_step(
     """Best mixture of a flat and a dome body of one half width, plus a constant base; and where to look next.
 
     Minimises ``sum w (v - flat F - dome D - base)**2`` with ``(base / base_sigma)**2`` and
-    ``((dome - share (flat + dome)) / (0.35 height))**2`` added; ``flat`` and ``dome`` are held non-negative.
+    ``((dome - share (flat + dome)) / (0.35 height))**2`` added, and a penalty on half widths below sigma; ``flat`` and
+    ``dome`` are held non-negative.
 
     Parameters
     ----------
@@ -117,7 +121,8 @@ def body_step(
     elif only_flat:
         flat_height, dome_height = max(q0 / b00, 0.0), 0.0
     base = (r2 - a02 * flat_height - a12 * dome_height) / a22
-    out[COST] = total - flat_height * r0 - dome_height * r1 - base * r2
+    thinness = min(math.log(half_width / sigma) / THIN_SIGMA, 0.0)
+    out[COST] = total - flat_height * r0 - dome_height * r1 - base * r2 + thinness * thinness
     out[HALF_WIDTH] = half_width
     out[FLAT] = flat_height
     out[DOME] = dome_height
@@ -139,6 +144,9 @@ def body_step(
         norm -= g0 * g0 / b00
     else:
         norm -= (g0 * g0 * b11 - 2.0 * g0 * g1 * b01 + g1 * g1 * b00) / determinant
+    if thinness < 0.0:
+        norm += (1.0 / (THIN_SIGMA * half_width)) ** 2
+        residue -= thinness / (THIN_SIGMA * half_width)
     out[ERROR] = 1.0 / math.sqrt(norm) if norm > 0.0 else math.inf
     return residue / norm if norm > 0.0 else 0.0
 
@@ -318,7 +326,8 @@ def fit_local_width(
             scv += w * by_centre * v
             svv += w * v * v
         trial_height = sfv / sff if sff > 0.0 else 0.0
-        trial_cost = svv - trial_height * sfv
+        thinness = min(math.log(trial_half / sigma) / THIN_SIGMA, 0.0)
+        trial_cost = svv - trial_height * sfv + thinness * thinness
         if trial_height > 0.0 and trial_cost <= cost:
             gain = cost - trial_cost
             half_width, centre, height, cost = trial_half, trial_centre, trial_height, trial_cost
@@ -328,6 +337,9 @@ def fit_local_width(
             ncc = height * height * (scc - sfc * sfc / sff)
             gh = height * (shv - height * sfh)
             gc = height * (scv - height * sfc)
+            if thinness < 0.0:
+                nhh += (1.0 / (THIN_SIGMA * half_width)) ** 2
+                gh -= thinness / (THIN_SIGMA * half_width)
             if gain < 1e-4 * (1.0 + cost):
                 break
         else:
@@ -354,64 +366,44 @@ def fit_local_width(
 
 
 @kernel
-def fit_tip(
-    table: Any,
-    dome_share: float,
-    half_width: float,
-    xs: Any,
-    vs: Any,
-    ws: Any,
-    n: int,
-    start: float,
-    sigma: float,
-    out: Any,
-) -> None:
-    """Where a rod ends, from the profile along its axis: a square end mixed with a round one, both blurred.
+def find_tip(xs: Any, vs: Any, ws: Any, n: int, height: float, sigma: float) -> float:
+    """Where a rod ends, from the profile along its core: the last crossing of a quarter of the height, blur undone.
+
+    A quarter and not a half, because a tapered end is also a faint one. The crossing of a sharp end lies 0.674 sigma
+    beyond it; that of a slow decline, whose place blur does not shift, less by the ratio of the slopes.
 
     Parameters
     ----------
-    table : ndarray of float64
-        From `blurred_profiles.tabulate_profiles`.
-    dome_share : float
-        Share of the round end (the profile along the axis of a capped cylinder), 0 to 1.
-    half_width : float
-        Radius of the round end, px.
     xs, vs, ws : ndarray of float64, shape (>= n,)
-        Position along the axis, growing outwards (px), mean contrast of the core, pixels averaged. The inner samples
-        must lie on the body at about the height it has at its end.
-    start, sigma : float
-        First guess of the end and the blur, px.
-    out : ndarray of float64, shape (N_FIT,)
-        Written: chi-square; position of the end in slot `CENTRE`, its standard error in `ERROR`; height in `FLAT`.
+        Position along the axis, growing outwards (px), mean contrast of the core, pixels averaged (0 for no sample).
+    n : int
+    height, sigma : float
+        Contrast of the body (noise units) and blur (px).
+
+    Returns
+    -------
+    float
+        Position of the end; NaN where the profile nowhere reaches a quarter of the height.
     """
-    best_cost, best_tip, best_height = math.inf, start, 0.0
-    spread = 4.0
-    error = math.inf
-    # A grid that closes in: the cost of an end has side minima in noise, which a descent would fall into.
-    for _ in range(4):
-        pivot = best_tip
-        for k in range(-4, 5):
-            tip = pivot + 0.25 * spread * k
-            sff = sfv = svv = 0.0
-            for i in range(n):
-                w = ws[i]
-                if w == 0.0:
-                    continue
-                flat = 0.5 * math.erfc((xs[i] - tip) / (sigma * math.sqrt(2.0)))
-                inward = xs[i] - (tip - half_width)
-                round_end = 1.0
-                if inward > 0.0:
-                    round_end = profile_value(table, BODIES[CYLINDER], inward, half_width, sigma)
-                f = (1.0 - dome_share) * flat + dome_share * round_end
-                sff += w * f * f
-                sfv += w * f * vs[i]
-                svv += w * vs[i] * vs[i]
-            height = sfv / sff if sff > 0.0 else 0.0
-            cost = svv - height * sfv if height > 0.0 else svv
-            if cost < best_cost:
-                best_cost, best_tip, best_height = cost, tip, height
-        spread *= 0.3
-    out[COST] = best_cost
-    out[CENTRE] = best_tip
-    out[FLAT] = best_height
-    out[ERROR] = error
+    level = 0.25 * height
+    before = before_at = math.nan
+    for k in range(n):
+        # Five bins together: noise must not end a rod.
+        total = weight = place = 0.0
+        for j in range(max(k - 2, 0), min(k + 3, n)):
+            total += ws[j] * vs[j]
+            weight += ws[j]
+            place += ws[j] * xs[j]
+        if weight == 0.0:
+            continue
+        here, here_at = total / weight, place / weight
+        if before >= level and here < level and here_at > before_at:
+            slope = (before - here) / (here_at - before_at)
+            # The slope of an edge of this height at a quarter of it; the averaged bins span about 2.5 px.
+            spread = math.sqrt(sigma * sigma + 0.5)
+            share = min(slope / (0.3178 * height / spread), 1.0)
+            return before_at + (before - level) / slope - 0.6745 * spread * share
+        before, before_at = here, here_at
+    if before >= level:
+        return before_at
+    return math.nan

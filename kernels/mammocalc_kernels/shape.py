@@ -288,6 +288,7 @@ def measure_candidates(
     table: Any,
     sigma: float,
     sigmas: Any,
+    correlation: float,
     gap: float,
     ring: float,
     largest: float,
@@ -313,6 +314,8 @@ def measure_candidates(
         Blur of detector and pixel aperture together, px.
     sigmas : ndarray of float64
         Blurs to try, px, where the blur is wanted instead of the sizes (columns blur and blur_error); else empty.
+    correlation : float
+        Noise of sums over a speck relative to that of uncorrelated noise of the same pixel deviation, at least 1.
     gap, ring : float
         Distance from the candidate to the ring that its background is taken from, and the ring's thickness, px.
     largest : float
@@ -397,6 +400,7 @@ def measure_candidates(
         noise = max(fit_background(along, across, value, n, offset, background), 1.0)
         row[BACKGROUND] = background[0]
         row[NOISE] = noise
+        speck_noise = noise * correlation
         # The neighbourhood, above its background.
         top, left = row_min - margin, col_min - margin
         h, w = tall + 2 * margin, broad + 2 * margin
@@ -503,13 +507,13 @@ def measure_candidates(
         if lengthy or bent:
             done = measure_elongated(
                 contrast, usable, inside, geodesic, outline_y, outline_x, n_outline, moments,
-                lengthy and solidity >= 0.85, peak, noise, table, sigma, base_sigma, sigmas,
+                lengthy and solidity >= 0.85, peak, speck_noise, table, sigma, base_sigma, sigmas,
                 path_y, path_x, spare_y, spare_x, along, across, value, offset, scratch, row,
             )  # fmt: skip
         if not done:
             measure_compact(
-                contrast, smoothed, usable, outline_y, outline_x, n_outline, moments, solidity, peak, noise, table,
-                sigma, base_sigma, sigmas, along, across, value, scratch, row,
+                contrast, smoothed, usable, outline_y, outline_x, n_outline, moments, solidity, peak, speck_noise,
+                table, sigma, base_sigma, sigmas, along, across, value, scratch, row,
             )  # fmt: skip
         if hollowed and len(sigmas) == 0:
             skeleton.thin(inside, stack)

@@ -30,6 +30,9 @@ _WORST_BLUR_ERROR = 0.2
 _SHARP_QUANTILE = 0.3
 _BLUR_MODEL_ERROR = 0.05
 _FEWEST_PER_THREAD = 32
+# Blocks that the noise's correlation is taken from: side (px), how many along each axis; flatter ones are no tissue.
+_BLOCK, _BLOCKS = 24, 8
+_LEAST_DEVIATION = 0.3
 
 
 def measure(
@@ -59,7 +62,17 @@ def measure(
     blur = parameters.detector_blur_mm or estimate_blur_mm(scene, regions, taken, parameters, threads)
     everyone = np.arange(len(regions), dtype=np.int64)
     sigma = float(np.sqrt((blur / pitch) ** 2 + _APERTURE_VARIANCE))
-    raw = _measure_pixels(scene, regions, taken, everyone, sigma, np.empty(0), parameters, threads)
+    raw = _measure_pixels(
+        scene,
+        regions,
+        taken,
+        everyone,
+        sigma,
+        np.empty(0),
+        noise_correlation(scene.plane),
+        parameters,
+        threads,
+    )
     return Measurements(_columns(scene, regions, raw), blur)
 
 
@@ -86,7 +99,7 @@ def estimate_blur_mm(
     order = np.argsort(-strength, kind="stable")[:_SHARPNESS_CANDIDATES].astype(np.int64)
     chosen = np.sort(order[strength[order] > _LEAST_STRENGTH])
     usual = np.sqrt(_USUAL_BLUR_PX**2 + _APERTURE_VARIANCE)
-    raw = _measure_pixels(scene, regions, taken, chosen, float(usual), _BLURS_PX, parameters, threads)
+    raw = _measure_pixels(scene, regions, taken, chosen, float(usual), _BLURS_PX, 1.0, parameters, threads)
     blur, error = raw["blur"][chosen], raw["blur_error"][chosen]
     told = np.isfinite(blur) & (error < _WORST_BLUR_ERROR * blur)
     log_sigma, weight = np.log(usual), 1.0 / _USUAL_BLUR_SPREAD**2
@@ -96,6 +109,28 @@ def estimate_blur_mm(
         log_sigma = (log_sigma * weight + sharp / spread) / (weight + 1.0 / spread)
     variance = np.exp(2.0 * log_sigma) - _APERTURE_VARIANCE
     return float(np.sqrt(max(variance, _LEAST_BLUR_PX**2)) * pitch)
+
+
+def noise_correlation(plane: NDArray[np.float32]) -> float:
+    """Noise of sums over a speck relative to that of uncorrelated noise of the same pixel deviation: 1 to 2.67.
+
+    By blocks spread over the plane: the deviation of second differences across 12 pixels, which no slope touches, after
+    binomial 3 x 3 smoothing and before; smoothing leaves 0.375 of uncorrelated noise and all of what is broad.
+    """
+    if min(plane.shape) < _BLOCK:
+        return 1.0
+    step = [max((size - _BLOCK) // _BLOCKS, 1) for size in plane.shape]
+    blocks = np.lib.stride_tricks.sliding_window_view(plane, (_BLOCK, _BLOCK))[:: step[0], :: step[1]]
+    smooth = blocks[..., :-2] + 2 * blocks[..., 1:-1] + blocks[..., 2:]
+    smooth = (smooth[..., :-2, :] + 2 * smooth[..., 1:-1, :] + smooth[..., 2:, :]) / 16
+    deviations = []
+    for values in (blocks, smooth):
+        second = values[..., 6:-6] - 0.5 * (values[..., :-12] + values[..., 12:])
+        deviations.append(np.median(np.abs(second), axis=(-2, -1)))
+    told = deviations[0] > _LEAST_DEVIATION
+    if not told.any():
+        return 1.0
+    return float(np.clip(np.median(deviations[1][told] / deviations[0][told]) / 0.375, 1.0, 1 / 0.375))
 
 
 @cache
@@ -117,6 +152,7 @@ def _measure_pixels(
     chosen: NDArray[np.int64],
     sigma: float,
     sigmas: NDArray[np.float64],
+    correlation: float,
     parameters: MeasureParameters,
     threads: int,
 ) -> dict[str, NDArray[np.float64]]:
@@ -138,6 +174,7 @@ def _measure_pixels(
             table,
             sigma,
             sigmas,
+            correlation,
             max(parameters.background_gap_mm / pitch, 2.0),
             max(parameters.background_ring_mm / pitch, 3.0),
             parameters.largest_mm / pitch,
