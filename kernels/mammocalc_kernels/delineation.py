@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
+from mammocalc_kernels.stable_sort import sort_stably
 
 
 @kernel
@@ -178,16 +179,22 @@ def _delineate(  # type: ignore[no-untyped-def]
     ring_col = np.empty(widest, np.float64)
     key = np.empty(widest, np.float32)
     place = np.empty(widest, np.int32)
+    order = np.empty(widest, np.int32)
+    other_order = np.empty(widest, np.int32)
     parent = np.empty(widest, np.int32)
     peak = np.empty(widest, np.float32)
     dead = np.empty(widest, np.bool_)
 
-    out_pixel = np.empty(4096, np.int64)
-    out_contrast = np.empty(4096, np.float32)
+    # Room for every pixel of every run and two around it; what is not written to costs no memory.
+    most = 0
+    for i in range(offsets[first], offsets[end]):
+        most += 5 * (run_stop[i] - run_start[i] + 4)
+    out_pixel = np.empty(most, np.int64)
+    out_contrast = np.empty(most, np.float32)
     n_pixels = 0
-    out_peak = np.empty(256, np.float32)
-    out_size = np.empty(256, np.int64)
-    out_surroundings = np.empty((256, 2), np.float32)
+    out_peak = np.empty(most, np.float32)
+    out_size = np.empty(most, np.int64)
+    out_surroundings = np.empty((most, 2), np.float32)
     n_regions = 0
 
     for k in range(first, end):
@@ -242,11 +249,13 @@ def _delineate(  # type: ignore[no-untyped-def]
                         key[domain] = -value[i, j]
                         place[domain] = i * cw + j
                         domain += 1
-        order = np.argsort(key[:domain], kind="mergesort")
+        for i in range(domain):
+            order[i] = i
+        sort_stably(key, order, other_order, domain)
         owner = np.full((ch, cw), -1, np.int32)  # -1 not visited, else the basin whose slope this is
         within = np.zeros((ch, cw), np.bool_)
         basins = 0
-        for o in order:
+        for o in order[:domain]:
             i, j = place[o] // cw, place[o] % cw
             c = value[i, j]
             steepest = -1
@@ -304,26 +313,17 @@ def _delineate(  # type: ignore[no-untyped-def]
                 if number[root] < 0:
                     number[root] = found
                     found += 1
-                    if n_regions == len(out_peak):
-                        out_peak = np.concatenate((out_peak, out_peak))
-                        out_size = np.concatenate((out_size, out_size))
-                        out_surroundings = np.concatenate((out_surroundings, out_surroundings))
                     out_peak[n_regions] = peak[root]
                     out_surroundings[n_regions, 0] = deviation
                     out_surroundings[n_regions, 1] = np.sqrt(by_row * by_row + by_col * by_col)
                     n_regions += 1
                 sizes[number[root]] += 1
         # ... then write them out object by object.
-        total = sizes[:found].sum()
-        while n_pixels + total > len(out_pixel):
-            out_pixel = np.concatenate((out_pixel, out_pixel))
-            out_contrast = np.concatenate((out_contrast, out_contrast))
         place_of = np.empty(found, np.int64)
-        at = n_pixels
         for q in range(found):
             out_size[n_regions - found + q] = sizes[q]
-            place_of[q] = at
-            at += sizes[q]
+            place_of[q] = n_pixels
+            n_pixels += sizes[q]
         for i in range(ch):
             for j in range(cw):
                 if within[i, j] and not dead[owner[i, j]]:
@@ -331,13 +331,12 @@ def _delineate(  # type: ignore[no-untyped-def]
                     out_pixel[place_of[q]] = np.int64(top + i) * w + left + j
                     out_contrast[place_of[q]] = value[i, j]
                     place_of[q] += 1
-        n_pixels += total
     return (
-        out_pixel[:n_pixels].copy(),
-        out_size[:n_regions].copy(),
-        out_contrast[:n_pixels].copy(),
-        out_peak[:n_regions].copy(),
-        out_surroundings[:n_regions].copy(),
+        out_pixel[:n_pixels],
+        out_size[:n_regions],
+        out_contrast[:n_pixels],
+        out_peak[:n_regions],
+        out_surroundings[:n_regions],
     )
 
 

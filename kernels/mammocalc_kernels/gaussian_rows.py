@@ -442,20 +442,11 @@ def slope_curvature(out, at, pitch, source, offsets, first, second, width):  # t
         out[to_2 + x] = t0 * source[c + x] + t1 * (l1 + r1) + t2 * (l2 + r2) + t3 * (l3 + r3) + t4 * (l4 + r4)
 
 
-@kernel
-def cascade_layout(pairs, stride, looked_at, width):  # type: ignore[no-untyped-def]
+class Layout(NamedTuple):
     """When the rows of a cascade are made, how many of each scale are held, and where.
 
-    Parameters
+    Attributes
     ----------
-    pairs, stride : ndarray of int64, shape (scales,)
-        As in `Cascade`.
-    looked_at : ndarray of int64, shape (scales,)
-        Rows above and below the finished row that are looked at in each scale when a row is finished.
-    width : int
-
-    Returns
-    -------
     lag : ndarray of int64, shape (scales,)
         A scale's row is made as soon as the rows below it that its blur needs are there: `lag` rows after the
         first scale's.
@@ -465,21 +456,40 @@ def cascade_layout(pairs, stride, looked_at, width):  # type: ignore[no-untyped-
         Rows to hold in the ring of each scale.
     start : ndarray of int64, shape (scales + 1,)
         Where each ring begins in one flat buffer, and its size.
+    reach : int
+        Distance from the centre to the last tap, largest of all scales, px.
     """
-    lag = np.zeros(pairs.size, np.int64)
-    for i in range(1, pairs.size):
-        lag[i] = lag[i - 1] + pairs[i] * stride[i]
-    finish = (lag + looked_at).max()
+
+    lag: NDArray[np.int64]
+    finish: int
+    held: NDArray[np.int64]
+    start: NDArray[np.int64]
+    reach: int
+
+
+def cascade_layout(cascade: Cascade, width: int, looked_at: NDArray[np.int64] | None = None) -> Layout:
+    """Lay out the rings of a cascade over a plane.
+
+    Parameters
+    ----------
+    cascade : Cascade
+    width : int
+        Of the plane, px.
+    looked_at : ndarray of int64, shape (scales,), optional
+        Rows above and below the finished row that are looked at in each scale when a row is finished; none.
+    """
+    extent = cascade.pairs * cascade.stride
+    looked_at = np.zeros_like(extent) if looked_at is None else looked_at
+    lag = np.concatenate(([0], np.cumsum(extent[1:])))
+    finish = int((lag + looked_at).max())
     held = finish - lag + looked_at + 1
-    for i in range(1, pairs.size):
-        held[i - 1] = max(held[i - 1], 2 * pairs[i] * stride[i] + 1)
-    start = np.zeros(pairs.size + 1, np.int64)
-    start[1:] = np.cumsum(held * width)
-    return lag, finish, held, start
+    held[:-1] = np.maximum(held[:-1], 2 * extent[1:] + 1)
+    start = np.concatenate(([0], np.cumsum(held * width)))
+    return Layout(lag, finish, held, start, int(extent.max()))
 
 
 @kernel
-def blur_row(rings, start, held, scale, plane, row, taps, stride, padded, offsets):  # type: ignore[no-untyped-def]
+def blur_row(rings, start, held, scale, plane, width, row, taps, stride, padded, offsets):  # type: ignore[no-untyped-def]
     """Make one row of one scale of a cascade, from the ring of the scale before or from the plane.
 
     Parameters
@@ -487,10 +497,12 @@ def blur_row(rings, start, held, scale, plane, row, taps, stride, padded, offset
     rings : ndarray of float32, shape (start[-1],)
         Plane row i of scale k lies at ``start[k] + (i % held[k]) * w``.
     start, held : ndarray of int64
-        From `cascade_layout`.
+        As in `Layout`.
     scale, row : int
         What to make.
-    plane : ndarray of float32, shape (h, w)
+    plane : ndarray of float32, shape (h * w,)
+    width : int
+        w.
     taps : ndarray of float32, shape (pairs + 1,)
     stride : int
     padded : ndarray of float32, shape (at least w + 2 * pairs * stride,)
@@ -498,16 +510,16 @@ def blur_row(rings, start, held, scale, plane, row, taps, stride, padded, offset
     offsets : ndarray of uint64, shape (at least 2 * pairs + 1,)
         Scratch.
     """
-    height, width = plane.shape
+    height = plane.size // width
     pairs = taps.size - 1
     radius = pairs * stride
     at = start[scale] + (row % held[scale]) * width
     if pairs == 0:
-        rings[at : at + width] = plane[row]
+        rings[at : at + width] = plane[row * width : (row + 1) * width]
         return
     if scale == 0:
         offsets_across(offsets, pairs, stride, 0, height, row, height, width)
-        symmetric(padded, radius, plane.reshape(plane.size), offsets, taps, width)
+        symmetric(padded, radius, plane, offsets, taps, width)
     else:
         offsets_across(offsets, pairs, stride, start[scale - 1], held[scale - 1], row, height, width)
         symmetric(padded, radius, rings, offsets, taps, width)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.gaussian_rows import (
     FOR_DERIVATIVES,
+    Cascade,
     antisymmetric,
     blur_cascade,
     blur_row,
@@ -319,8 +320,21 @@ def _run(
 ) -> None:
     if plane.size:
         norm = np.float32(1.0 / structure**2)
+        looked_at = np.zeros_like(plan.pairs)
+        np.maximum.at(looked_at, plan.level, plan.radius)
+        layout = cascade_layout(Cascade(plan.taps, plan.pairs, plan.stride), plane.shape[1], looked_at)
         run_bands(
-            partial(_hessian_rows, plane, *plan, norm, ridge_out, blob_out, orientation_out),
+            partial(
+                _hessian_rows,
+                plane.reshape(-1),
+                plane.shape[1],
+                *plan,
+                *layout,
+                norm,
+                ridge_out,
+                blob_out,
+                orientation_out,
+            ),
             plane.shape[0],
             threads,
         )
@@ -329,6 +343,7 @@ def _run(
 @kernel
 def _hessian_rows(  # type: ignore[no-untyped-def]
     plane,
+    width,
     taps,
     pairs,
     stride,
@@ -338,6 +353,11 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
     second,
     radius,
     smoothed,
+    lag,
+    finish,
+    held,
+    start,
+    reach,
     norm,
     ridge_out,
     blob_out,
@@ -348,17 +368,13 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
     """Rows `first_row` to `end_row` of the measures; `blob_out` or `orientation_out` of no size is not
     written.
 
-    plane (h, w) float32; the plan as in `_Plan`; norm float32, ``1 / structure ** 2``.
+    plane (h * w,) float32; the plan as in `_Plan`, lag to reach as in `Layout`; norm float32, ``1 / structure ** 2``.
     """
-    height, width = plane.shape
-    looked_at = np.zeros(pairs.size, np.int64)
-    for i in range(level.size):
-        looked_at[level[i]] = max(looked_at[level[i]], radius[i])
-    lag, finish, held, start = cascade_layout(pairs, stride, looked_at, width)
+    height = plane.size // width
     rings = np.empty(start[pairs.size], np.float32)
     # Three padded rows: value, slope and curvature across rows; after the last, the row's own second
     # derivatives.
-    margin = max((pairs * stride).max(), radius.max())
+    margin = max(reach, smooth.shape[1] - 1)
     pitch = width + 2 * margin
     padded = np.empty(3 * pitch, np.float32)
     half_rr, rc, half_cc = (
@@ -366,15 +382,25 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
         np.empty(width, np.float32),
         np.empty(width, np.float32),
     )
-    offsets = np.empty(2 * max(pairs.max(), radius.max()) + 1, np.uint64)
+    offsets = np.empty(2 * max(taps.shape[1], smooth.shape[1]) - 1, np.uint64)
 
     for step in range(max(0, first_row - finish), end_row + finish):
         for k in range(pairs.size):
             row = step - lag[k]
-            reach = finish - lag[k]
-            if row >= max(0, first_row - reach) and row < min(height, end_row + reach):
+            beyond = finish - lag[k]
+            if row >= max(0, first_row - beyond) and row < min(height, end_row + beyond):
                 blur_row(
-                    rings, start, held, k, plane, row, taps[k, : pairs[k] + 1], stride[k], padded, offsets
+                    rings,
+                    start,
+                    held,
+                    k,
+                    plane,
+                    width,
+                    row,
+                    taps[k, : pairs[k] + 1],
+                    stride[k],
+                    padded,
+                    offsets,
                 )
         row = step - finish
         if row < first_row:

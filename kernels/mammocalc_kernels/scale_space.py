@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,7 +66,14 @@ def blob_response(
         raise ValueError("out must have the shape of plane and be another array")
     if plane.size:
         run_bands(
-            partial(_response_rows, plane, *cascade, scale_weights, out[np.newaxis]), plane.shape[0], threads
+            partial(
+                _response_rows,
+                *_laid_out(plane, cascade),
+                scale_weights,
+                out[np.newaxis],
+            ),
+            plane.shape[0],
+            threads,
         )
     return out
 
@@ -98,7 +105,12 @@ def blob_responses(
     out = np.empty((len(cascade.pairs) - 1, *plane.shape), np.float32)
     if plane.size:
         run_bands(
-            partial(_response_rows, plane, *cascade, np.ones(len(out), np.float32), out),
+            partial(
+                _response_rows,
+                *_laid_out(plane, cascade),
+                np.ones(len(out), np.float32),
+                out,
+            ),
             plane.shape[0],
             threads,
         )
@@ -169,7 +181,14 @@ def scale_space_maxima(
         return ScaleSpaceMaxima(none, none, none, np.empty(0, np.float32))
     weights = np.asarray(sigmas[:-1], np.float32)
     found = run_bands(
-        partial(_maxima_rows, plane, *cascade, weights, np.float32(threshold)), plane.shape[0], threads
+        partial(
+            _maxima_rows,
+            *_laid_out(plane, cascade),
+            weights,
+            np.float32(threshold),
+        ),
+        plane.shape[0],
+        threads,
     )
     return ScaleSpaceMaxima(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
@@ -188,6 +207,12 @@ def _cascade(sigmas: Sequence[float]) -> Cascade:
     return blur_cascade(tuple(map(float, sigmas)), FOR_DIFFERENCES)
 
 
+def _laid_out(plane: NDArray[np.float32], cascade: Cascade) -> tuple[Any, ...]:
+    """The arguments that every kernel here begins with."""
+    width = plane.shape[1]
+    return plane.reshape(-1), width, *cascade, *cascade_layout(cascade, width)
+
+
 def _scale_weights(weights: ArrayLike, count: int) -> NDArray[np.float32]:
     values = np.ascontiguousarray(weights, dtype=np.float32)
     if values.shape != (count,):
@@ -196,18 +221,19 @@ def _scale_weights(weights: ArrayLike, count: int) -> NDArray[np.float32]:
 
 
 @kernel
-def _response_rows(plane, taps, pairs, stride, weights, out, first, end):  # type: ignore[no-untyped-def]
+def _response_rows(  # type: ignore[no-untyped-def]
+    plane, width, taps, pairs, stride, lag, finish, held, start, reach, weights, out, first, end
+):
     """Rows `first` to `end` of the differences of Gaussians.
 
-    plane (h, w) float32; taps, pairs, stride as in `Cascade`; weights (k,) float32; out (k, h, w) float32 for
-    the differences, or (1, h, w) for their maximum.
+    plane (h * w,) float32; taps, pairs, stride as in `Cascade`, lag to reach as in
+    `Layout`; weights (k,) float32; out (k, h, w) float32 for the differences, or (1, h, w) for their maximum.
     """
-    height, width = plane.shape
+    height = plane.size // width
     scales = pairs.size
-    lag, finish, held, start = cascade_layout(pairs, stride, np.zeros(scales, np.int64), width)
     rings = np.empty(start[scales], np.float32)
-    padded = np.empty(width + 2 * (pairs * stride).max(), np.float32)
-    offsets = np.empty(2 * pairs.max() + 1, np.uint64)
+    padded = np.empty(width + 2 * reach, np.float32)
+    offsets = np.empty(2 * taps.shape[1] - 1, np.uint64)
 
     for step in range(max(0, first - finish), end + finish):
         for i in range(scales):
@@ -215,7 +241,17 @@ def _response_rows(plane, taps, pairs, stride, weights, out, first, end):  # typ
             margin = finish - lag[i]
             if row >= max(0, first - margin) and row < min(height, end + margin):
                 blur_row(
-                    rings, start, held, i, plane, row, taps[i, : pairs[i] + 1], stride[i], padded, offsets
+                    rings,
+                    start,
+                    held,
+                    i,
+                    plane,
+                    width,
+                    row,
+                    taps[i, : pairs[i] + 1],
+                    stride[i],
+                    padded,
+                    offsets,
                 )
         row = step - finish
         if row < first:
@@ -245,18 +281,20 @@ def _larger_difference(out, rings, fine, coarse, weight):  # type: ignore[no-unt
 
 
 @kernel
-def _maxima_rows(plane, taps, pairs, stride, weights, threshold, first, end):  # type: ignore[no-untyped-def]
+def _maxima_rows(  # type: ignore[no-untyped-def]
+    plane, width, taps, pairs, stride, lag, finish, held, start, reach, weights, threshold, first, end
+):
     """Row, column, scale (int32) and value (float32) of the maxima in rows `first` to `end`.
 
-    plane (h, w) float32; taps, pairs, stride as in `Cascade`; weights (k,) float32, k at most 8.
+    plane (h * w,) float32; taps, pairs, stride as in `Cascade`, lag to reach as in
+    `Layout`; weights (k,) float32, k at most 8.
     """
-    height, width = plane.shape
+    height = plane.size // width
     scales = pairs.size
     layers = scales - 1
-    lag, finish, held, start = cascade_layout(pairs, stride, np.zeros(scales, np.int64), width)
     rings = np.empty(start[scales], np.float32)
-    padded = np.empty(width + 2 * (pairs * stride).max(), np.float32)
-    offsets = np.empty(2 * pairs.max() + 1, np.uint64)
+    padded = np.empty(width + 2 * reach, np.float32)
+    offsets = np.empty(2 * taps.shape[1] - 1, np.uint64)
     # Three rows a layer, row i at i % 3; the ends, and rows beyond the border, are below everything.
     cube = np.full((layers, 3, width + 2), -np.inf, np.float32)
     flags = np.zeros(8 * (width // 8 + 1), np.uint8)
@@ -274,7 +312,17 @@ def _maxima_rows(plane, taps, pairs, stride, weights, threshold, first, end):  #
             margin = finish - lag[i]
             if row >= max(0, first_made - margin) and row < min(height, end_made + margin):
                 blur_row(
-                    rings, start, held, i, plane, row, taps[i, : pairs[i] + 1], stride[i], padded, offsets
+                    rings,
+                    start,
+                    held,
+                    i,
+                    plane,
+                    width,
+                    row,
+                    taps[i, : pairs[i] + 1],
+                    stride[i],
+                    padded,
+                    offsets,
                 )
         row = step - finish
         if row < first_made:

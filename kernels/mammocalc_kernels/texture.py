@@ -67,6 +67,29 @@ def _tile_quantiles(plane, inside, cell, tile, quantile, stride, fewest, out, fi
             if count < fewest:
                 out[i, j] = np.nan
             else:
-                out[i, j] = np.partition(values[:count], int(quantile * (count - 1)))[
-                    int(quantile * (count - 1))
-                ]
+                out[i, j] = _order_statistic(values, count, int(quantile * (count - 1)))
+
+
+@kernel
+def _order_statistic(values, n, rank):  # type: ignore[no-untyped-def]
+    """The value of 0-based `rank` among ``values[:n]``, which is reordered (Hoare's selection)."""
+    low, high = 0, n - 1
+    while low < high:
+        pivot = values[(low + high) >> 1]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if rank <= j:
+            high = j
+        elif rank >= i:
+            low = i
+        else:
+            break
+    return values[rank]
