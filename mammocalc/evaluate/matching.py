@@ -45,7 +45,8 @@ class Matches:
     detection_of : ndarray of int64, shape (truths,)
         The reverse, -1 for a miss.
     iou : ndarray of float64, shape (truths,)
-        Intersection over union of each hit, NaN for misses and where masks are not known.
+        Intersection over union of each hit, NaN for misses and where masks are not known (or empty: a truth of which
+        only the place is known).
     fragment : ndarray of bool, shape (detections,)
         False positives of which more than 30 % lie on a true calcification that a better detection took. They count
         as false; the flag only says why.
@@ -100,7 +101,7 @@ def match(
         if free:
             best = min(free, key=lambda t: (-iou.get(t, 0.0), apart[t], t))
             truth_of[k], detection_of[best] = best, k
-            if detections.runs is not None and truths.runs is not None:
+            if detections.runs is not None and truths.runs is not None and truths.runs[best]:
                 iou_of[best] = iou.get(best, 0.0)
         else:
             fragment[k] = share[k] > 0.3

@@ -1,0 +1,165 @@
+"""Each idea of the detector switched off in turn, on the same images."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+import mammocalc as mc
+from mammocalc.evaluate import Detections, evaluate
+from mammocalc.evaluate.matching import Marks
+from mammocalc.prepare import prepare
+from mammocalc.segment import segment
+from mammocalc.segment.score import ScoreTable, built_in_table, probability, supporting_neighbours
+
+TEXTURE = ("background_ratio", "background_slope", "isolation", "one_sided")
+EDGE = ("edge_width_mm", "edge_width_px", "fill")
+SHAPE = ("diameter_mm", "elongation")
+
+# What is searched differently: stage, and the parameters that switch an idea off.
+SEARCHES = {
+    "no hysteresis (grow from the seeds only)": (
+        "segment",
+        {"growth_response": mc.Parameters().segment.seed_response},
+    ),
+    "texture judged over 20 mm, not locally": ("segment", {"texture_window_mm": 20.0}),
+    "no search at the scales of lumps": (
+        "segment",
+        {"lump_seed_response": 50.0, "lump_growth_response": 50.0},
+    ),
+    "touching specks hardly ever split": ("segment", {"saddle_fraction": 0.4}),
+    "foreign objects not masked": ("prepare", {"find_foreign": False}),
+    "pectoral muscle not found": ("prepare", {"find_pectoral": False}),
+}
+RESPONSE = "score is the response alone"
+NOISE = "noise not equalised"
+RATES = (1.0, 2.0, 5.0, 10.0, 50.0)
+
+
+def variants_of(findings, path):
+    """The marks of one image under every ablation, by name of what is switched off."""
+    parameters, image, scene = findings.parameters, findings.mammogram, findings.scene
+    out = {}
+    for name, (stage, values) in SEARCHES.items():
+        changed = parameters.replace(stage, **values)
+        other = prepare(image, changed.prepare) if stage == "prepare" else scene
+        out[name] = _marks(segment(other, changed.segment), other, path)
+    linear = _without_equalisation(scene)
+    out[NOISE] = _marks(segment(linear, parameters.segment), linear, path)
+    whole = built_in_table()
+    regions = findings.regions
+    full = _marks(regions, scene, path)
+    if not np.allclose(_rescored(regions, scene, parameters, whole), regions.score):
+        raise RuntimeError(
+            "scores are no longer the sum of the table's evidence: this ablation does not apply"
+        )
+    for name, table in _tables(whole).items():
+        score = _rescored(regions, scene, parameters, table)
+        out[name] = dataclasses.replace(full, score=score)
+    return out
+
+
+def _tables(whole):
+    """Score tables without some of the evidence; the rest is not fitted again."""
+    groups = {
+        "texture around it": TEXTURE,
+        "edge": EDGE,
+        "size and shape": SHAPE,
+        **{name: (name,) for name in whole.points},
+    }
+    tables = {
+        f"score without {title}": ScoreTable(
+            whole.offset, {name: points for name, points in whole.points.items() if name not in names}
+        )
+        for title, names in groups.items()
+    }
+    strongest = ScoreTable(0.0, {"response": ((0.0, -10.0), (100.0, 10.0))})
+    return {RESPONSE: strongest, **tables}
+
+
+def _rescored(regions, scene, parameters, table):
+    evidence = dict(regions.evidence)
+    if "neighbours" in table.points:
+        evidence["neighbours"] = np.zeros(len(regions))
+        evidence["neighbours"] = supporting_neighbours(
+            evidence["row"] * scene.pixel_spacing_mm,
+            evidence["col"] * scene.pixel_spacing_mm,
+            probability(table.log_odds(evidence)),
+            parameters.segment.neighbourhood_mm,
+        )
+    return probability(table.log_odds(evidence))
+
+
+def _without_equalisation(scene):
+    """The same scene on a plane that is linear in the stored values, one unit the median noise of the breast."""
+    values = np.arange(len(scene.stabiliser), dtype=np.float64)
+    used = np.isin(np.round(scene.stabiliser, 3), np.round(scene.plane[::7, ::7], 3))
+    gain = np.median(np.abs(np.gradient(scene.stabiliser.astype(np.float64)))[used])
+    rising = scene.stabiliser[-1] >= scene.stabiliser[0]
+    line = (values if rising else values[::-1]) * gain
+    order = np.argsort(scene.stabiliser, kind="stable")
+    plane = np.interp(scene.plane, scene.stabiliser[order], line[order]).astype(np.float32)
+    return dataclasses.replace(scene, plane=np.ascontiguousarray(plane))
+
+
+def _marks(regions, scene, path):
+    """Marks from regions alone, without measuring them."""
+    top, left = scene.origin
+    runs = list(
+        zip(
+            (regions.run_row + top).tolist(),
+            (regions.run_start + left).tolist(),
+            (regions.run_stop + left).tolist(),
+            strict=True,
+        )
+    )
+    masks = [runs[a:b] for a, b in zip(regions.offsets[:-1], regions.offsets[1:], strict=True)]
+    evidence = regions.evidence
+    return Detections(
+        path,
+        Marks(evidence["row"] + top, evidence["col"] + left, evidence["diameter_mm"], masks),
+        regions.score,
+        np.full(len(regions), "", np.str_),
+        scene.pixel_spacing_mm,
+        scene.anatomy.breast_area_mm2,
+    )
+
+
+def table(truths, results, operating_point):
+    """One row a variant: sensitivity at each rate, overlap, and false marks at the operating point."""
+    names = list(next((result.variants for result in results if result.variants), {}))
+    rows = []
+    for name in ["everything on", *names]:
+        pairs = [
+            (truth, result.variants.get(name, result.detections))
+            for truth, result in zip(truths, results, strict=True)
+        ]
+        specks = evaluate(pairs, operating_point=operating_point, resamples=0).specks
+        if specks is None:
+            break
+        rows.append(
+            {
+                "switched_off": name,
+                "sensitivity": {f"{rate:g}": specks.curve.at(rate)[0] for rate in RATES},
+                "iou": specks.iou.value if specks.iou else None,
+                # The response is no probability: its scale has no operating point.
+                "shown_sensitivity": None if name == RESPONSE else specks.sensitivity.value,
+                "shown_false_per_image": None if name == RESPONSE else specks.false_per_image.value,
+            }
+        )
+    return rows
+
+
+def as_text(rows):
+    """The table to read, each row against the first."""
+    head = "".join(f"{f'@{rate:g}/im':>9}" for rate in RATES)
+    lines = [f"{'switched off':44}{head}{'IoU':>8}{'shown: sens':>13}{'false/im':>10}"]
+    for row in rows:
+        found = "".join(f"{value:9.3f}" for value in row["sensitivity"].values())
+        iou, sensitivity, false = (
+            "-" if row[name] is None else f"{row[name]:.{digits}f}"
+            for name, digits in (("iou", 3), ("shown_sensitivity", 3), ("shown_false_per_image", 2))
+        )
+        lines.append(f"{row['switched_off']:44}{found}{iou:>8}{sensitivity:>13}{false:>10}")
+    return "\n".join(lines)

@@ -1,0 +1,48 @@
+"""Readers of truth, one file a data set: each knows the layout of one set and what misleads in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from mammocalc.errors import InvalidParameter, UnreadableInput
+from mammocalc.evaluate.datasets import phantom
+from mammocalc.evaluate.truth import DataSet
+
+READERS: Mapping[str, ModuleType] = {"phantom": phantom}
+DATASETS = tuple(name for name in READERS if name != "phantom")
+"""Public data sets by name."""
+
+
+def read_truth(root: str | os.PathLike[str], dataset: str | None = None) -> DataSet:
+    """The truth of a data set.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the data set as it is distributed.
+    dataset : str, optional
+        One of `READERS`; found out from the files where it is not given.
+
+    Raises
+    ------
+    InvalidParameter
+        The data set is not known.
+    UnreadableInput
+        There is no such truth in the folder, or it is damaged.
+    """
+    folder = Path(root)
+    if dataset is not None and dataset not in READERS:
+        raise InvalidParameter(f"data set {dataset!r} is none of {', '.join(READERS)}")
+    if not folder.is_dir():
+        raise UnreadableInput(f"{folder}: is not a folder")
+    if dataset is None:
+        dataset = next((name for name, reader in READERS.items() if reader.is_here(folder)), None)
+        if dataset is None:
+            raise UnreadableInput(f"{folder}: holds the truth of none of {', '.join(READERS)}")
+    data: DataSet = READERS[dataset].read(folder)
+    if not data.images:
+        raise UnreadableInput(f"{folder}: holds no images of {dataset}")
+    return data
