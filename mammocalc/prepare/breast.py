@@ -344,8 +344,6 @@ def skin_distance(cells: Cells, breast: Breast) -> NDArray[np.float32]:
     margins and a dark gap of a few mm along the chest wall are where the image ends, not skin. Where no skin line is
     in the picture the distance is the image's diagonal.
     """
-    import cv2
-
     row_min, col_min, row_max, col_max = breast.field
     background = np.zeros(breast.mask.shape, np.bool_)
     background[row_min:row_max, col_min:col_max] = ~breast.mask[row_min:row_max, col_min:col_max]
@@ -366,6 +364,21 @@ def skin_distance(cells: Cells, breast: Breast) -> NDArray[np.float32]:
     if not near.any():
         out[breast.mask] = diagonal
         return out
-    distance = cv2.distanceTransform((~near).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = _euclidean_distance(near)
     out[window] = np.where(inside, np.clip((distance - 0.5) * cells.size_mm, 0, diagonal), 0)
     return out
+
+
+def _euclidean_distance(targets: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Distance of every cell to the nearest target, in cells, the same whatever number of threads OpenCV may use.
+
+    On one thread OpenCV would leave it to Intel's IPP, whose last digits are others, and which is ten times as slow.
+    """
+    import cv2
+
+    before = cv2.ipp.useIPP()
+    cv2.ipp.setUseIPP(False)  # of this thread alone
+    try:
+        return cv2.distanceTransform((~targets).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    finally:
+        cv2.ipp.setUseIPP(before)

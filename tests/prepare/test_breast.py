@@ -126,6 +126,21 @@ def test_threads_do_not_matter(raw_image):
     assert one.anatomy.nipple == two.anatomy.nipple
 
 
+def test_threads_of_opencv_do_not_change_the_anatomy(raw_image):
+    before = cv2.getNumThreads()
+    try:
+        found = []
+        for threads in (1, 2, 4):
+            cv2.setNumThreads(threads)
+            found.append(prepare(raw_image).anatomy)
+    finally:
+        cv2.setNumThreads(before)
+    for other in found[1:]:
+        for name in ("breast", "pectoral", "foreign", "skin_distance_mm"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(found[0], name))
+        assert other.nipple == found[0].nipple
+
+
 RNG = np.random.default_rng(6)
 SLOPE = 1 - 0.25 * np.linspace(0, 1, 700)[None, :] ** 2 - 0.1 * np.linspace(-1, 1, 900)[:, None] ** 2
 EMPTY = {
