@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any, Protocol
 
-from mammocalc.batch.work import Outcome, Task, failure, search
+from mammocalc.batch.guarded import close_idle, search_guarded
+from mammocalc.batch.work import Outcome, Task, failure
 from mammocalc.errors import MammocalcError
 
 CONNECT_SECONDS = 30
@@ -33,7 +35,7 @@ class Crew(Protocol):
 
 
 class ExecutorCrew:
-    """Any `concurrent.futures.Executor`, its own process not protected from what a decoder may do.
+    """Any `concurrent.futures.Executor`; each of its workers searches in a process of its own, held to the limits.
 
     Parameters
     ----------
@@ -58,7 +60,7 @@ class ExecutorCrew:
     def submit(self, task: Task) -> None:
         """Hand a task over."""
         try:
-            future = self._executor.submit(search, task, self._settings)
+            future = self._executor.submit(search_guarded, task, self._settings)
         except RuntimeError as error:  # BrokenExecutor, or shut down
             raise MammocalcError(f"the executor stopped working ({type(error).__name__}); {RESUME}") from None
         self._waiting.add(future)
@@ -77,14 +79,9 @@ class ExecutorCrew:
         try:
             return task, future.result()
         except (BrokenExecutor, CancelledError) as error:
-            raise MammocalcError(
-                f"the executor stopped working ({type(error).__name__}), perhaps because an input crashed one of its "
-                f"processes; {RESUME}, without an executor of your own to find the input"
-            ) from None
-        except MammocalcError:
-            raise
+            raise MammocalcError(f"the executor stopped working ({type(error).__name__}); {RESUME}") from None
         except Exception as error:
-            return task, failure(task, f"the worker could not do it ({type(error).__name__})")
+            return task, _failure(task, error)
 
     def close(self) -> None:
         """Withdraw what has not started."""
@@ -92,6 +89,7 @@ class ExecutorCrew:
             future.cancel()
         if self._owned:
             self._executor.shutdown()
+        close_idle()
 
 
 class DaskCrew:
@@ -132,7 +130,7 @@ class DaskCrew:
 
     def submit(self, task: Task) -> None:
         """Hand a task over."""
-        future = self._client.submit(search, task, self._settings, pure=False)
+        future = self._client.submit(search_guarded, task, self._settings, pure=False)
         future.add_done_callback(lambda done: self._done.put((task, done)))
 
     def collect(self) -> tuple[Task, Outcome]:
@@ -149,16 +147,29 @@ class DaskCrew:
         error = future.exception()
         if error is None:
             return task, future.result()
-        if isinstance(error, MammocalcError):
-            raise error
-        name = type(error).__name__
-        reason = (
-            "it took several workers with it"
-            if name == "KilledWorker"
-            else f"the worker could not do it ({name})"
-        )
-        return task, failure(task, reason)
+        return task, _failure(task, error)
 
     def close(self) -> None:
         """Leave the cluster; tasks under way are dropped."""
+        with contextlib.suppress(Exception):  # the scheduler may be gone
+            self._client.run(close_idle, on_error="ignore")
         self._client.close(timeout=5)
+
+
+def _failure(task: Task, error: BaseException) -> Outcome:
+    """The outcome of a task whose worker raised; what would be raised for every task ends the run instead.
+
+    Raises
+    ------
+    MammocalcError
+        When the worker has no mammocalc, another version of it, or can start no processes.
+    """
+    if isinstance(error, MammocalcError):
+        raise error
+    if isinstance(error, ImportError):
+        raise MammocalcError(
+            f"the workers cannot import {error.name}: install mammocalc there, in the same version; {RESUME}"
+        ) from None
+    name = type(error).__name__
+    known = {"KilledWorker": "it took several workers with it"}
+    return failure(task, known.get(name, f"the worker could not do it ({name})"))

@@ -15,6 +15,8 @@ from typing import IO, Any
 from mammocalc.batch.inputs import FoundInput, order_of
 
 _HASH_DIGITS = 24
+# Files that are open at once while hashed names are sorted.
+_PARTS = 64
 
 
 def hashed(name: str) -> str:
@@ -58,25 +60,23 @@ class Inventory:
         hash_paths: bool = False,
         folder: Path | None = None,
     ) -> None:
-        self._file: IO[str] = tempfile.TemporaryFile("w+", encoding="ascii", dir=folder)  # noqa: SIM115 (closed by `close`)
+        self._file = _temporary_file(folder)
         self.count = 0
         chosen = islice((item for item in found if in_shard(item.name, shard)), limit)
         try:
-            self._fill(_hashed_all(chosen) if hash_paths else chosen)
+            self._fill(_hashed_all(chosen, folder) if hash_paths else chosen)
         except BaseException:
             self.close()
             raise
 
     def _fill(self, items: Iterable[FoundInput]) -> None:
         for item in items:
-            self._file.write(json.dumps(item) + "\n")
+            _put(self._file, item)
             self.count += 1
 
     def __iter__(self) -> Iterator[FoundInput]:
         """All inputs; one pass at a time."""
-        self._file.seek(0)
-        for line in self._file:
-            yield FoundInput(*json.loads(line))
+        return _taken_from(self._file)
 
     def names(self) -> Iterator[str]:
         """Names of all inputs, as they stand in the tables."""
@@ -88,8 +88,29 @@ class Inventory:
             self._file.close()
 
 
-def _hashed_all(items: Iterable[FoundInput]) -> list[FoundInput]:
-    return sorted((item._replace(name=hashed(item.name)) for item in items), key=lambda item: item.name)
+def _hashed_all(items: Iterable[FoundInput], folder: Path | None) -> Iterator[FoundInput]:
+    """The inputs named and ordered by their hashes: laid out on disk by the first digits, then sorted part by part."""
+    with contextlib.ExitStack() as stack:
+        parts = [stack.enter_context(_temporary_file(folder)) for _ in range(_PARTS)]
+        for item in items:
+            name = hashed(item.name)
+            _put(parts[int(name[:4], 16) * _PARTS >> 16], item._replace(name=name))
+        for part in parts:
+            yield from sorted(_taken_from(part), key=lambda item: item.name)
+
+
+def _temporary_file(folder: Path | None) -> IO[str]:
+    return tempfile.TemporaryFile("w+", encoding="ascii", dir=folder)
+
+
+def _put(stream: IO[str], item: FoundInput) -> None:
+    stream.write(json.dumps(item) + "\n")
+
+
+def _taken_from(stream: IO[str]) -> Iterator[FoundInput]:
+    stream.seek(0)
+    for line in stream:
+        yield FoundInput(*json.loads(line))
 
 
 def write_inventory(path: Path, head: dict[str, Any], names: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from mammocalc.batch.assemble import assemble, complete
 from mammocalc.batch.inventory import name_order, read_head, read_names
 from mammocalc.batch.ledger import Entry, Ledger
-from mammocalc.batch.output import LEDGER, shard_folder, unwritable
+from mammocalc.batch.output import LEDGER, check_tables_are_ours, check_version, shard_folder, unwritable
 from mammocalc.batch.summary import BatchSummary, Tally, counts, summary_of
 from mammocalc.errors import InvalidParameter, MammocalcError
 
@@ -40,7 +40,7 @@ def merge(
     Raises
     ------
     InvalidParameter
-        A source holds no shards, or they are not parts of one run.
+        A source holds no shards, or they are not parts of one run, or of another version.
     MammocalcError
         A part is missing or not finished, or the output cannot be written.
     """
@@ -49,8 +49,9 @@ def merge(
         [Path(sources)] if isinstance(sources, (str, os.PathLike)) else [Path(source) for source in sources]
     )
     parts = [part for folder in folders for part in _parts(folder)]
-    _check_parts(folders, parts)
+    _check_parts(parts)
     target = Path(out) if out is not None else folders[0]
+    check_tables_are_ours(target)
     tally = Tally()
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -69,6 +70,7 @@ class _Part:
         try:
             head = read_head(inventory)
             self.key: str = head["key"]
+            self.version: str = head["version"]
             self.shard: tuple[int, int] = tuple(head["shard"])
             self.inputs: int = head["inputs"]
         except (OSError, ValueError, TypeError, KeyError):
@@ -87,9 +89,11 @@ def _parts(folder: Path) -> list[_Part]:
     return found
 
 
-def _check_parts(folders: list[Path], parts: list[_Part]) -> None:
+def _check_parts(parts: list[_Part]) -> None:
     if not parts:
         raise InvalidParameter("no shards are given")
+    for part in parts:
+        check_version(part.folder, part.version, "join parts with the version that made them")
     if len({part.shard[1] for part in parts}) > 1 or len({part.key for part in parts}) > 1:
         raise InvalidParameter(
             "the shards are not parts of one run: their number, parameters, rules or version differ"

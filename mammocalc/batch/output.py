@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from mammocalc.batch.ledger import Ledger
+from mammocalc.batch.assemble import TIMINGS
+from mammocalc.batch.inventory import read_head
+from mammocalc.batch.ledger import TABLE_NAMES, Ledger
 from mammocalc.errors import InvalidParameter, MammocalcError, UnreadableInput
 
 Existing = Literal["skip", "redo", "error"]
@@ -32,7 +34,8 @@ def opened(out: Path, shard: tuple[int, int] | None, existing: Existing) -> Iter
     Raises
     ------
     InvalidParameter
-        When the output was written by another version, or holds results and `existing` is ``"error"``.
+        When the output was written by another version, holds tables of somebody else, or holds results and `existing`
+        is ``"error"``.
     MammocalcError
         When it cannot be written, or another run is writing to it.
     """
@@ -64,11 +67,9 @@ def _check_earlier(
 ) -> None:
     if out.exists() and not out.is_dir():
         raise InvalidParameter(f"{out}: is a file, not a folder for results")
+    check_tables_are_ours(tables)
     if existing == "redo":
         return
-    from mammocalc import __version__
-    from mammocalc.write.manifest import read_manifest
-
     if existing == "error":
         run = inventory_path(out, shard).exists() or any(tables.glob("images.*"))
         if run or (shard is None and not ledger.is_empty()):
@@ -76,17 +77,60 @@ def _check_earlier(
                 f"{out}: holds results already; choose another folder, or --existing skip or redo"
             )
         return
-    if not (tables / "run.json").exists():
+    advice = "choose another folder, or --existing redo to replace it"
+    check_version(out, _version_of(inventory_path(out, shard), tables), advice)
+
+
+def check_tables_are_ours(folder: Path) -> None:
+    """Let a folder pass in which tables may be replaced.
+
+    Raises
+    ------
+    InvalidParameter
+        When it holds files of their names and nothing else of a run: somebody else's.
+    """
+    if (folder / "run.json").exists() or (folder / TIMINGS).exists():
         return
+    for table in TABLE_NAMES:
+        for ending in ("parquet", "csv"):
+            if (folder / f"{table}.{ending}").exists():
+                raise InvalidParameter(
+                    f"{folder}: holds a file {table}.{ending} that is not of an earlier run; choose another folder"
+                )
+
+
+def check_version(out: Path, version: str, advice: str) -> None:
+    """Let results of this version pass, and a folder without any (empty).
+
+    Raises
+    ------
+    InvalidParameter
+        When they are of another version.
+    """
+    from mammocalc import __version__
+
+    if version not in ("", __version__):
+        raise InvalidParameter(f"{out}: was written by mammocalc {version}, this is {__version__}; {advice}")
+
+
+def _version_of(inventory: Path, tables: Path) -> str:
+    """Version of the latest run into an output, finished or not; empty where there was none.
+
+    Raises
+    ------
+    InvalidParameter
+        When only ``run.json`` could tell, and it is damaged.
+    """
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return str(read_head(inventory)["version"])
+    if not (tables / "run.json").exists():
+        return ""
+    from mammocalc.write.manifest import read_manifest
+
     try:
-        version = str(read_manifest(tables).get("version"))
+        return str(read_manifest(tables).get("version"))
     except UnreadableInput as error:
         raise InvalidParameter(f"{error}; choose another folder, or --existing redo to replace it") from None
-    if version != __version__:
-        raise InvalidParameter(
-            f"{out}: was written by mammocalc {version}, this is {__version__}; choose another folder, "
-            "or --existing redo to replace it"
-        )
 
 
 def _take(handle: int, out: Path) -> None:

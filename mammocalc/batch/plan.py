@@ -6,13 +6,16 @@ import dataclasses
 import time
 from pathlib import Path
 
+from mammocalc.batch.driver import Progress
 from mammocalc.batch.inventory import Inventory
 from mammocalc.batch.summary import BatchSummary, PlannedInput, Tally, summary_of
 from mammocalc.batch.work import Settings
 from mammocalc.errors import MammocalcError, SkippedInput
 
 
-def plan(out: Path, inventory: Inventory, settings: Settings, began: float) -> BatchSummary:
+def plan(
+    out: Path, inventory: Inventory, settings: Settings, began: float, progress: Progress | None = None
+) -> BatchSummary:
     """What would become of each input; nothing is decoded or written.
 
     Parameters
@@ -23,6 +26,8 @@ def plan(out: Path, inventory: Inventory, settings: Settings, began: float) -> B
     settings : Settings
     began : float
         When the run began, by `time.perf_counter`.
+    progress : callable, optional
+        As that of `Driver`.
     """
     planned, tally = [], Tally()
     for item in inventory:
@@ -32,6 +37,9 @@ def plan(out: Path, inventory: Inventory, settings: Settings, began: float) -> B
         planned.append(PlannedInput(item.name, status, reason, frames))
         for _ in range(frames):
             tally.count(status, reason, {})
+        if progress is not None:
+            rate = tally.status.total() / (time.perf_counter() - began)
+            progress(len(planned), inventory.count, tally.status["failed"], rate)
     summary = summary_of(out, tally, len(planned), 0, time.perf_counter() - began)
     return dataclasses.replace(summary, planned=tuple(planned))
 

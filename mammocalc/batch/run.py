@@ -6,10 +6,10 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mammocalc.batch.assemble import assemble, complete
 from mammocalc.batch.crew import Crew, DaskCrew, ExecutorCrew
@@ -66,8 +66,8 @@ def detect_folder(
     out : path
         Folder for the results; left out of the walk.
     executor : concurrent.futures.Executor, optional
-        Does the work in place of worker processes of this machine. Its workers are not protected from what a broken
-        file may do to a decoder.
+        Brings the work elsewhere, or bounds it: each of its workers searches in a process of its own, with the same
+        limits.
     jobs : int, optional
         Worker processes, one a usable processor unless given.
     format : {"parquet", "csv"}
@@ -123,12 +123,12 @@ def detect_folder(
     choose = functools.partial(Inventory, found, shard=shard, limit=limit, hash_paths=hash_paths)
     if dry_run:
         with contextlib.closing(choose()) as inventory:
-            return plan(folder, inventory, settings, began)
+            return plan(folder, inventory, settings, began, progress)
 
-    with _log(log) as events, opened(folder, shard, existing) as ledger:
+    with contextlib.closing(EventLog(log)) as events, opened(folder, shard, existing) as ledger:
         try:
             with contextlib.closing(choose(folder=ledger.folder)) as inventory:
-                head = {"key": run_key(settings), "shard": shard, "inputs": inventory.count}
+                head = _head(settings, shard, inventory.count)
                 write_inventory(inventory_path(folder, shard), head, inventory.names())
                 events.event("start", **head)
                 driver = Driver(
@@ -144,14 +144,11 @@ def detect_folder(
     return summary
 
 
-@contextlib.contextmanager
-def _log(path: AnyPath | None) -> Iterator[EventLog]:
-    try:
-        events = EventLog(path)
-    except OSError as error:
-        raise unwritable(Path(path or ""), error) from None
-    with contextlib.closing(events):
-        yield events
+def _head(settings: Settings, shard: tuple[int, int] | None, inputs: int) -> dict[str, Any]:
+    """What identifies a run, for those that go on with it or join its parts."""
+    from mammocalc import __version__
+
+    return {"version": __version__, "key": run_key(settings), "shard": shard, "inputs": inputs}
 
 
 def _finish(

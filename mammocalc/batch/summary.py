@@ -108,10 +108,11 @@ class Tally:
 
 
 def counts(tally: Tally, inputs: int) -> dict[str, Any]:
-    """Counts for ``run.json``: rows of ``images`` by status add up to its rows."""
+    """Counts for ``run.json``: inputs and further frames add up to the rows of ``images``, and so do rows by status."""
     rows = {status: tally.status[status] for status in ("ok", "skipped", "failed")}
     return {
         "inputs": inputs,
+        "further_frames": sum(rows.values()) - inputs,
         "rows": sum(rows.values()),
         "images": rows,
         "calcifications": dict(sorted(tally.labels.items())),

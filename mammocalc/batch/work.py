@@ -39,14 +39,32 @@ class Settings:
     threads: int = 1
 
     def packed(self) -> bytes:
-        """Small enough to travel with every task."""
-        return zlib.compress(pickle.dumps(self))
+        """Small enough to travel with every task; the version stands in front."""
+        return f"{_version()}\n".encode() + zlib.compress(pickle.dumps(self))
 
 
 @lru_cache(maxsize=4)
-def _unpacked(settings: bytes) -> Settings:
-    unpacked: Settings = pickle.loads(zlib.decompress(settings))
-    return unpacked
+def unpacked(settings: bytes) -> Settings:
+    """The settings that were packed.
+
+    Raises
+    ------
+    MammocalcError
+        When they were packed by another version: results of two versions are not to be mixed.
+    """
+    version, _, pickled = settings.partition(b"\n")
+    if version.decode() != _version():
+        raise MammocalcError(
+            f"a worker has mammocalc {_version()}, the run was started by {version.decode()}"
+        )
+    given: Settings = pickle.loads(zlib.decompress(pickled))
+    return given
+
+
+def _version() -> str:
+    from mammocalc import __version__
+
+    return __version__
 
 
 class Stamp(NamedTuple):
@@ -128,9 +146,14 @@ def search(task: Task, settings: bytes) -> Outcome:
     task : Task
     settings : bytes
         As `Settings.packed` gives them.
+
+    Raises
+    ------
+    MammocalcError
+        When the settings are of another version.
     """
     began = time.perf_counter()
-    given = _unpacked(settings)
+    given = unpacked(settings)
     mammogram: Mammogram | None = None
     known = task
     status, reason, transient = "failed", "", False
@@ -159,11 +182,14 @@ def search(task: Task, settings: bytes) -> Outcome:
         record = _without_seconds(findings.record(path=known.name))
         seconds = time.perf_counter() - began
         timings = {"read": read_ms, **findings.timings}
+        if stamp_of(known.path) != known.stamp:
+            raise OSError(0, "it changed while it was read")
         return _outcome(known, "ok", "", record, seconds=seconds, timings=timings, artefacts=artefacts)
     except SkippedInput as error:
         status, reason = "skipped", str(error)
     except MammocalcError as error:
-        reason = str(error)
+        # Whether the disk or the memory was at fault, or the file itself, can be told from what it was raised in.
+        reason, transient = str(error), isinstance(error.__context__, (OSError, MemoryError))
     except MemoryError:
         reason, transient = "not enough memory to search it", True
     except OSError as error:
@@ -225,9 +251,9 @@ def _identified(task: Task, given: Settings) -> Task:
         if stamp_of(task.path) != task.stamp:
             raise OSError(0, "it changed while it was read")
         return task
-    stamp = stamp_of(task.path)
+    task = task._replace(stamp=stamp_of(task.path))
     with contextlib.suppress(OSError):
-        return task._replace(stamp=stamp, content=_content_hash(task.path, given))
+        return task._replace(content=_content_hash(task.path, given))
     return task
 
 

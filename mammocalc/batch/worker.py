@@ -43,12 +43,13 @@ def prepare(threads: int) -> None:
 
     import mammocalc.pipeline
     import mammocalc.read.dicom  # noqa: F401
-    from mammocalc.warm_up import is_first_run, warm_up
+    from mammocalc.batch.compile_ahead import compile_ahead
+    from mammocalc.warm_up import is_first_run
 
     cv2.setNumThreads(threads)
     # Here, where no time limit runs yet, and before any other worker starts.
     if is_first_run():
-        warm_up()
+        compile_ahead()
 
 
 def _be_silent() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mammocalc.batch import detect_folder, pool, run
+from mammocalc.batch import crew, detect_folder, guarded, pool, run, work
 
 HERE = Path(__file__).parent
 STUB = {"searcher": "stub_stages:search", "prepare": ""}
@@ -61,10 +61,24 @@ def mixed(folder):
 
 
 @pytest.fixture
-def detect(stubs_here):
-    """`detect_folder` over stubs in threads of this process, without pictures: quick to start."""
+def guarded_stubs(monkeypatch, stub_path):
+    """Workers of an executor search stubs in processes of their own."""
+    monkeypatch.setattr(guarded, "ProcessCrew", functools.partial(pool.ProcessCrew, **STUB))
+    yield
+    guarded.close_idle()
+
+
+@pytest.fixture
+def detect(stubs_here, monkeypatch):
+    """`detect_folder` over stubs in threads of this process, unguarded and without pictures: quick to start."""
     with ThreadPoolExecutor(2) as executor:
-        yield functools.partial(detect_folder, write=(), executor=executor)
+
+        def run(*arguments, **options):
+            with monkeypatch.context() as unguarded:
+                unguarded.setattr(crew, "search_guarded", work.search)
+                return detect_folder(*arguments, **{"write": (), "executor": executor, **options})
+
+        yield run
 
 
 @pytest.fixture
@@ -110,8 +124,14 @@ def stubs_here(stub_path, monkeypatch):
 
 
 @pytest.fixture
+def detect_on(stub_path):
+    """`detect_folder` over stubs by an executor or a scheduler of the test's, whose workers know `stub_stages`."""
+    return functools.partial(detect_folder, write=())
+
+
+@pytest.fixture
 def stub_executor(stub_path):
     """Starts a `ProcessPoolExecutor` whose workers search stubs; not forked, as this process has threads."""
     return lambda: ProcessPoolExecutor(
-        2, mp_context=get_context("spawn"), initializer=import_module, initargs=("stub_stages",)
+        2, mp_context=get_context("spawn"), initializer=import_module, initargs=("stub_workers",)
     )

@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parent))
 
 
 def main():
-    from mammocalc.batch import detect_folder, pool, run
+    from mammocalc.batch import crew, detect_folder, pool, run, work
     from mammocalc.errors import MammocalcError
 
     options: dict = {
@@ -23,6 +23,7 @@ def main():
     run.ProcessCrew = functools.partial(pool.ProcessCrew, searcher="stub_stages:search", prepare="")
     if threads := options.pop("threads", None):
         import_module("stub_stages")
+        crew.search_guarded = work.search
         options["executor"] = ThreadPoolExecutor(threads)
     try:
         summary = detect_folder(sys.argv[1], sys.argv[2], write=(), **{"jobs": 2, **options})

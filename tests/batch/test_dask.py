@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from mammocalc.batch import BatchLimits
 from mammocalc.errors import MammocalcError
 
 pytest.importorskip("distributed", reason="needs mammocalc[dask]")
@@ -18,8 +19,8 @@ HERE = os.path.dirname(__file__)  # noqa: PTH120
 
 def program(module, *arguments):
     path = os.pathsep.join([HERE, *filter(None, sys.path)])
-    # The stubs are imported before the worker takes its first task.
-    environment = {**os.environ, "PYTHONPATH": path, "DASK_DISTRIBUTED__WORKER__PRELOAD": "stub_stages"}
+    # They are imported before the worker takes its first task.
+    environment = {**os.environ, "PYTHONPATH": path, "DASK_DISTRIBUTED__WORKER__PRELOAD": "stub_workers"}
     command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -29,29 +30,35 @@ def worker(address, *options):
 
 
 @pytest.fixture
-def scheduler(tmp_path):
-    """Address of a scheduler that runs as a process of its own."""
-    file = tmp_path / "scheduler.json"
-    process = program(
-        "dask_scheduler",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-dashboard",
-        "--scheduler-file",
-        str(file),
-    )
-    limit = time.monotonic() + 60
-    while not (file.exists() and file.read_text().strip().endswith("}")) and time.monotonic() < limit:
-        time.sleep(0.1)
-    yield json.loads(file.read_text())["address"]
-    process.kill()
-    process.wait()
+def start_scheduler(tmp_path):
+    """Starts a scheduler as a process of its own; gives it and its address."""
+    started = []
+
+    def start():
+        file = tmp_path / f"scheduler{len(started)}.json"
+        options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
+        started.append(program("dask_scheduler", *options))
+        limit = time.monotonic() + 60
+        while not (file.exists() and file.read_text().strip().endswith("}")) and time.monotonic() < limit:
+            time.sleep(0.1)
+        return started[-1], json.loads(file.read_text())["address"]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def scheduler(start_scheduler):
+    """Address of a scheduler."""
+    return start_scheduler()[1]
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_cluster_that_loses_a_worker_gives_the_same_tables(detect, folder, tmp_path, tables, scheduler):
+def test_a_cluster_that_loses_a_worker_gives_the_same_tables(
+    detect, detect_on, folder, tmp_path, tables, scheduler
+):
     inputs = folder(
         {f"{k:02}": f"stub n={k} sleep=0.1" for k in range(40)} | {"tomo": "stub frames=3", "x": "text"}
     )
@@ -65,7 +72,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_tables(detect, folder, tmp
             killed.set()
 
     try:
-        summary = detect(inputs, tmp_path / "there", executor=None, scheduler=scheduler, progress=progress)
+        summary = detect_on(inputs, tmp_path / "there", scheduler=scheduler, progress=progress)
     finally:
         for one in workers:
             one.kill()
@@ -79,3 +86,43 @@ def test_no_scheduler(detect, mixed, tmp_path, monkeypatch):
     monkeypatch.setattr("mammocalc.batch.crew.CONNECT_SECONDS", 1)
     with pytest.raises(MammocalcError, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
         detect(mixed, tmp_path / "out", executor=None, scheduler="tcp://127.0.0.1:9")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_what_a_file_does_to_a_worker_of_a_cluster_costs_its_own_row(detect_on, folder, tmp_path, scheduler):
+    files = {f"{k}": "stub" for k in range(6)} | {"crash": "stub crash", "hang": "stub hang"}
+    one = worker(scheduler)
+    try:
+        limits = BatchLimits(image_seconds=2.0)
+        summary = detect_on(folder(files), tmp_path / "out", scheduler=scheduler, limits=limits)
+    finally:
+        one.kill()
+        one.wait()
+    assert summary.ok == 6
+    assert summary.failed_reasons == {
+        "its worker process crashed (SIGSEGV)": 1,
+        "it took longer than the limit of 2 s": 1,
+    }
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_scheduler_that_dies_is_named_and_the_run_goes_on_elsewhere(
+    detect, detect_on, folder, tmp_path, tables, start_scheduler
+):
+    inputs = folder({f"{k:02}": f"stub n={k} sleep=0.1" for k in range(30)})
+    process, address = start_scheduler()
+    one = worker(address)
+
+    def progress(done, total, failed, rate):
+        if done == 5:
+            process.kill()
+
+    try:
+        with pytest.raises(MammocalcError, match="the Dask scheduler is gone; what is finished is kept"):
+            detect_on(inputs, tmp_path / "out", scheduler=address, progress=progress)
+    finally:
+        one.kill()
+        one.wait()
+    assert detect(inputs, tmp_path / "out").resumed >= 5
+    detect(inputs, tmp_path / "undisturbed")
+    assert tables(tmp_path / "out") == tables(tmp_path / "undisturbed")

@@ -2,11 +2,12 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
 
-from mammocalc.batch import BatchLimits, run
+from mammocalc.batch import BatchLimits, crew, guarded, run, work
 from mammocalc.errors import InvalidParameter, MammocalcError
 
 ROWS = [
@@ -46,7 +47,10 @@ def test_the_manifest_adds_up(detect, mixed, tmp_path):
     manifest = json.loads((tmp_path / "out" / "run.json").read_text())
     counts = manifest["counts"]
     assert counts["inputs"] == 9
-    assert sum(counts["images"].values()) == counts["rows"] == 13
+    assert counts["further_frames"] == 4
+    assert (
+        sum(counts["images"].values()) == counts["rows"] == 13 == counts["inputs"] + counts["further_frames"]
+    )
     assert sum(counts["calcifications"].values()) == 711
     assert sum(manifest["reasons"]["failed"].values()) == counts["images"]["failed"]
     assert manifest["parameters"]
@@ -70,25 +74,70 @@ def test_the_same_bytes_for_any_number_of_jobs(detect, detect_in_processes, mixe
         assert tables(tmp_path / f"{jobs}") == tables(tmp_path / "threads")
 
 
-def test_the_same_bytes_from_an_executor_of_processes(detect, mixed, tmp_path, tables, stub_executor):
+def test_the_same_bytes_from_an_executor_of_processes(
+    detect, detect_on, mixed, tmp_path, tables, stub_executor
+):
     detect(mixed, tmp_path / "one")
     with stub_executor() as executor:
-        summary = detect(mixed, tmp_path / "other", executor=executor)
+        summary = detect_on(mixed, tmp_path / "other", executor=executor)
     assert summary.images == 13
     assert tables(tmp_path / "one") == tables(tmp_path / "other")
 
 
-def test_an_executor_that_breaks_is_named_and_the_run_goes_on_without_it(
-    detect, detect_in_processes, folder, tmp_path, tables, stub_executor
+def test_what_a_file_does_to_a_worker_of_an_executor_costs_its_own_row(
+    detect_on, folder, tmp_path, guarded_stubs
 ):
-    inputs = folder({f"f{i}": "stub" for i in range(12)} | {"f7x": "stub exit"})
-    with (
-        stub_executor() as executor,
-        pytest.raises(MammocalcError, match="executor stopped"),
-    ):
-        detect(inputs, tmp_path / "out", executor=executor)
+    """The executor itself, here threads of this process, does not notice."""
+    files = {f"f{i}": "stub" for i in range(8)}
+    files |= {"crash": "stub crash", "exit": "stub exit", "hang": "stub hang", "memory": "stub memory=4000"}
+    limits = BatchLimits(image_seconds=2.0, worker_megabytes=3000)
+    with ThreadPoolExecutor(2) as executor:
+        summary = detect_on(folder(files), tmp_path / "out", executor=executor, limits=limits)
+    assert summary.ok == 8
+    assert summary.failed_reasons == {
+        "its worker process crashed (SIGSEGV)": 1,
+        "its worker process ended (status 7)": 1,
+        "it took longer than the limit of 2 s": 1,
+        "not enough memory to search it": 1,
+    }
+    assert guarded._idle == {}
+
+
+def test_an_executor_that_breaks_is_named_and_the_run_goes_on_without_it(
+    detect_on, detect_in_processes, folder, tmp_path, tables, stub_executor
+):
+    inputs = folder({f"f{i:02}": "stub sleep=0.05" for i in range(30)})
+    with stub_executor() as executor:
+
+        def progress(done, total, failed, rate):
+            for process in executor._processes.values():
+                process.kill()
+
+        with pytest.raises(
+            MammocalcError, match=r"executor stopped working \(BrokenProcessPool\).*run the same"
+        ):
+            detect_on(inputs, tmp_path / "out", executor=executor, progress=progress)
     summary = detect_in_processes(inputs, tmp_path / "out")
-    assert (summary.ok, summary.failed_reasons) == (12, {"its worker process ended (status 7)": 1})
+    assert (summary.ok, summary.failed) == (30, 0)
+    assert 1 <= summary.resumed < 30
+
+
+def test_workers_without_mammocalc_or_with_another_version_end_the_run(
+    detect_on, mixed, tmp_path, monkeypatch
+):
+    """Their results would be failures of every input, or those of another version."""
+
+    def missing(task, settings):
+        raise ModuleNotFoundError("No module named 'mammocalc'", name="mammocalc")
+
+    def older(task, settings):
+        return work.search(task, b"0.0.1\n" + settings.partition(b"\n")[2])
+
+    for search, message in ((missing, "cannot import mammocalc: install"), (older, r"the run .* by 0\.0\.1")):
+        monkeypatch.setattr(crew, "search_guarded", search)
+        with ThreadPoolExecutor(1) as executor, pytest.raises(MammocalcError, match=message):
+            detect_on(mixed, tmp_path / "out", executor=executor)
+    assert not (tmp_path / "out" / "images.parquet").exists()
 
 
 def test_a_second_run_does_nothing_again(detect, mixed, tmp_path, tables, monkeypatch):
@@ -152,24 +201,74 @@ def test_redo_and_error(detect, mixed, tmp_path):
     assert detect(mixed, tmp_path / "fresh", existing="error").images == 13
 
 
-def test_an_output_of_another_version_is_left_alone(detect, mixed, tmp_path, tables):
+def pretend_it_was_made_by_an_older_version(out):
+    for file in (out / "ledger").glob("inputs*.jsonl"):
+        head, _, names = file.read_text().partition("\n")
+        file.write_text(json.dumps({**json.loads(head), "version": "0.0.1"}) + "\n" + names)
+    for manifest in out.rglob("run.json"):
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "version": "0.0.1"}))
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_an_output_of_another_version_is_left_alone(detect, mixed, tmp_path, finished):
     out = tmp_path / "out"
     detect(mixed, out)
-    manifest = out / "run.json"
-    manifest.write_text(manifest.read_text().replace('"version": "', '"version": "0.0.'))
-    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    with pytest.raises(InvalidParameter, match=r"written by mammocalc 0\.0\..*--existing redo"):
+    if not finished:
+        (out / "run.json").unlink()
+        for table in out.glob("*.parquet"):
+            table.unlink()
+    pretend_it_was_made_by_an_older_version(out)
+    before = contents(out)
+    with pytest.raises(InvalidParameter, match=r"written by mammocalc 0\.0\.1, .*--existing redo"):
         detect(mixed, out)
-    assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert contents(out) == before
     detect(mixed, out, existing="redo")
     assert detect(mixed, out).resumed == 13
 
 
-def test_a_damaged_manifest_is_named(detect, mixed, tmp_path):
-    detect(mixed, tmp_path / "out")
-    (tmp_path / "out" / "run.json").write_text("{")
+def test_a_redo_of_an_older_version_that_was_stopped_goes_on(detect, mixed, tmp_path):
+    out = tmp_path / "out"
+    detect(mixed, out)
+    pretend_it_was_made_by_an_older_version(out)
+
+    def stop(done, total, failed, rate):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        detect(mixed, out, existing="redo", progress=stop)
+    assert json.loads((out / "run.json").read_text())["version"] == "0.0.1"
+    assert detect(mixed, out).images == 13
+
+
+def test_tables_of_somebody_else_are_left_alone(detect, mixed, tmp_path):
+    for name in ("images.csv", "clusters.parquet"):
+        out = tmp_path / name
+        out.mkdir()
+        (out / name).write_text("mine")
+        for existing in ("skip", "redo", "error"):
+            with pytest.raises(InvalidParameter, match=f"holds a file {name} that is not of an earlier run"):
+                detect(mixed, out, existing=existing)
+        assert contents(out) == {out / name: b"mine"}
+
+
+def test_a_damaged_manifest_is_named_where_nothing_else_tells_the_version(detect, mixed, tmp_path, tables):
+    out = tmp_path / "out"
+    detect(mixed, out)
+    before = tables(out)
+    (out / "run.json").write_text("{")
+    (out / "ledger" / "inputs.jsonl").unlink()
     with pytest.raises(InvalidParameter, match=r"run\.json: cannot be read"):
-        detect(mixed, tmp_path / "out")
+        detect(mixed, out)
+    detect(mixed, out, existing="redo")
+    (out / "run.json").write_text("{")
+    assert detect(mixed, out).resumed == 13
+    assert json.loads((out / "run.json").read_text())["counts"]["rows"] == 13
+    assert tables(out) == before
 
 
 def test_the_other_format_replaces_the_tables(detect, mixed, tmp_path, tables):
@@ -186,6 +285,42 @@ def test_files_that_vanish_get_a_row(detect, folder, tmp_path):
 
     summary = detect(inputs, tmp_path / "out", jobs=1, progress=progress)
     assert (summary.ok, summary.failed_reasons) == (19, {"no such file": 1})
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_result(detect, folder, tmp_path, monkeypatch):
+    import mammocalc.read
+
+    inputs = folder({"a": "stub n=3", "b": "stub n=2"})
+    reading = mammocalc.read.read
+
+    def meddle(path, **options):
+        image = reading(path, **options)
+        if path.endswith("a") and (inputs / "a").stat().st_size < 50:
+            (inputs / "a").write_bytes(b"stub n=9\n" + bytes(100))
+        return image
+
+    monkeypatch.setattr(mammocalc.read, "read", meddle)
+    summary = detect(inputs, tmp_path / "out")
+    assert summary.failed_reasons == {"the file cannot be read (it changed while it was read)": 1}
+    assert detect(inputs, tmp_path / "out").calcifications == 9 + 2
+
+
+def test_a_disk_that_fails_for_once_is_asked_again(detect, folder, tmp_path, monkeypatch):
+    import mammocalc.read.reader as reader
+
+    inputs = folder({"a.dcm": b"\0" * 128 + b"DICM"})
+    with monkeypatch.context() as broken:
+
+        def fail(path):
+            raise OSError(5, "Input/output error")
+
+        broken.setattr(reader, "_open_file", fail)
+        summary = detect(inputs, tmp_path / "out")
+        assert summary.failed_reasons == {"the file cannot be read (Input/output error)": 1}
+    again = detect(inputs, tmp_path / "out")
+    assert again.resumed == 0
+    assert again.failed_reasons == {"the file ends inside its header: it is cut short": 1}
+    assert detect(inputs, tmp_path / "out").resumed == 1
 
 
 def test_names_of_any_bytes_and_equal_names(detect, folder, tmp_path):
@@ -233,7 +368,16 @@ def test_limit(detect, mixed, tmp_path):
 
 
 def test_dry_run_says_what_would_be_done_and_writes_nothing(detect, mixed, tmp_path):
-    summary = detect(mixed, tmp_path / "out", dry_run=True, log=tmp_path / "log")
+    seen = []
+    summary = detect(
+        mixed,
+        tmp_path / "out",
+        dry_run=True,
+        log=tmp_path / "log",
+        progress=lambda *now: seen.append(now[:3]),
+    )
+    assert seen[-1] == (9, 9, 1)
+    assert len(seen) == 9
     assert [(plan.name, plan.status, plan.frames) for plan in summary.planned if plan.status != "ok"] == [
         ("b.txt", "skipped", 1),
         ("c/empty", "failed", 1),
@@ -258,6 +402,26 @@ def test_log(detect, mixed, tmp_path):
     images = [event for event in events if event["event"] == "image"]
     assert sorted((e["path"], e["frame"], e["status"]) for e in images) == sorted(ROWS)
     assert events[-1]["failed"] == 4
+
+
+def test_a_line_of_the_log_that_was_torn_is_ended(detect, folder, tmp_path):
+    """By a kill or a full disk, in the middle of a line."""
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"time": "now", "ev')
+    detect(folder({"a": "stub"}), tmp_path / "out", log=log)
+    torn, *lines = log.read_text().splitlines()
+    assert torn == '{"time": "now", "ev'
+    assert [json.loads(line)["event"] for line in lines] == ["start", "image", "end"]
+
+
+def test_a_log_that_cannot_be_written_is_named(detect, folder, tmp_path):
+    inputs = folder({"a": "stub"})
+    for log, why in ((tmp_path, "Is a directory"), (inputs / "a" / "log", "File exists")):
+        with pytest.raises(MammocalcError, match=rf"the log {log} cannot be written \({why}\)"):
+            detect(inputs, tmp_path / "out", log=log)
+    if os.path.exists("/dev/full"):  # noqa: PTH110
+        with pytest.raises(MammocalcError, match=r"the log /dev/full cannot be written \(No space left"):
+            detect(inputs, tmp_path / "out", log="/dev/full")
 
 
 @pytest.mark.parametrize(
