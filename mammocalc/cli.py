@@ -400,10 +400,10 @@ def info(
         print(Parameters().as_toml(), end="")
         return
     if warm_up:
-        from mammocalc.warm_up import warm_up as compile_all
+        from mammocalc.batch.compile_ahead import compile_ahead
 
         print("compiling kernels ...", file=sys.stderr, flush=True)
-        print(f"compiled and kept on disk in {compile_all():.1f} s")
+        print(f"compiled and kept on disk in {compile_ahead():.1f} s")
         return
     from mammocalc import __version__
     from mammocalc.warm_up import kernel_cache

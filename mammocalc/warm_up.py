@@ -7,10 +7,15 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mammocalc.read.mammogram import Mammogram
 
 # A breast with room for everything that is drawn; what is compiled does not depend on size.
 _ROWS, _COLUMNS = 900, 640
@@ -57,19 +62,64 @@ def warm_up() -> float:
     float
         Seconds it took.
     """
-    from mammocalc.phantom import PhantomSettings, make
     from mammocalc.pipeline import detect
 
     began = time.perf_counter()
-    for intent in ("FOR PROCESSING", "FOR PRESENTATION"):
-        settings = PhantomSettings(intent=intent, view="MLO", rows=_ROWS, columns=_COLUMNS)
-        detect(make(1, settings=settings).mammogram)
+    for mammogram in _examples():
+        detect(mammogram)
     # Where the cache cannot be written, the next run has to find out again.
     with contextlib.suppress(OSError):
         mark = _mark()
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
     return time.perf_counter() - began
+
+
+def compile_searching() -> None:
+    """Compile the kernels of the stages before measuring."""
+    from mammocalc.prepare import prepare
+    from mammocalc.segment import segment
+
+    for mammogram in _examples():
+        segment(prepare(mammogram))
+
+
+def compile_measuring() -> None:
+    """Compile the kernels that measure, without those of the stages before."""
+    import numpy as np
+
+    from mammocalc.measure import measure
+    from mammocalc.prepare.scene import Anatomy, Scene
+    from mammocalc.segment.regions import Regions
+
+    side, step = 64, 8
+    plane = np.zeros((side, side), np.float32)
+    plane[30:34, 28:36] = 30
+    rows = np.arange(30, 34, dtype=np.int32)
+    regions = Regions(
+        plane.shape,
+        np.array([0, 4], np.int64),
+        rows,
+        np.full(4, 28, np.int32),
+        np.full(4, 36, np.int32),
+        np.array([[30, 28, 34, 36]], np.int32),
+        np.ones(1),
+        {},
+    )
+    cells = np.ones((side // step, side // step), np.bool_)
+    anatomy = Anatomy(step, cells, ~cells, ~cells, cells.astype(np.float32), None, "left", 1.0)
+    curve = np.array([0.0, 1.0], np.float32)
+    measure(
+        Scene(plane, (0, 0), 0.1, anatomy, curve, curve, curve, curve.astype(float), curve + 1.0), regions
+    )
+
+
+def _examples() -> Iterator[Mammogram]:
+    from mammocalc.phantom import PhantomSettings, make
+
+    for intent in ("FOR PROCESSING", "FOR PRESENTATION"):
+        settings = PhantomSettings(intent=intent, view="MLO", rows=_ROWS, columns=_COLUMNS)
+        yield make(1, settings=settings).mammogram
 
 
 def _mark() -> Path:
