@@ -13,10 +13,10 @@ from mammocalc.arrange.pieces import Points
 
 END_MM = 3.0
 """The direction in which a track ends is taken over this length."""
-SURE_MM = 3.0
-"""A track's direction is trusted across twice its length, but at least this far."""
+SURE_MM, SURE_LENGTHS = 4.0, 3.0
+"""A track's direction is trusted across so many times its length, but at least this far."""
 
-STRONG_BEND, STRONG_BLIND = 1.6, 5.0
+STRONG_BEND, STRONG_BLIND = 2.2, 10.0
 """Between two likely vessels a bridge may bend this much more, and be this much longer without a vessel in sight."""
 
 Support = Callable[[Points], float]
@@ -51,7 +51,7 @@ def bridged(
         believed = strong[a // 2] and strong[b // 2]
         limit = np.radians(parameters.bridge_bend_deg) * (STRONG_BEND if believed else 1.0)
         cost = _bend_cost(position[a], outward[a], position[b], outward[b], limit, parameters)
-        trusted = max(SURE_MM, 2.0 * min(length[a], length[b]))
+        trusted = max(SURE_MM, SURE_LENGTHS * min(length[a], length[b]))
         gap = float(np.linalg.norm(position[b] - position[a]))
         if cost >= 1.0 or gap > trusted:
             continue
@@ -115,5 +115,8 @@ def _bend_cost(
     gap = float(np.linalg.norm(way))
     play = np.arctan2(0.5 * parameters.wall_most_mm, gap)
     turn = np.arccos(np.clip(-leaves @ meets, -1.0, 1.0))
+    if gap <= 0.5 * parameters.wall_most_mm:
+        # Ends so near may overlap: the way from one to the other says nothing.
+        return float(turn / (2 * limit))
     bends = [np.arccos(np.clip(d @ way / max(gap, 1e-9), -1.0, 1.0)) for d in (leaves, -meets)]
     return float(max(turn / (2 * limit), *(max(bend - play, 0.0) / limit for bend in bends)))

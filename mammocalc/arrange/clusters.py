@@ -74,8 +74,8 @@ def find_clusters(
 def _linked(points: Points, reach_mm: float, parameters: ArrangeParameters) -> Groups:
     """Single linkage: the components of the graph of all pairs within reach.
 
-    The reach of a crowded calcification is shorter, a multiple of the spacing around it: a tight group does not catch
-    what lies scattered around it, nor a second group beside it.
+    The reach of a crowded calcification is shorter, a multiple of the spacing around it, and between two the geometric
+    mean of theirs counts: a tight group does not catch what lies scattered around it, nor a second group beside it.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -89,7 +89,7 @@ def _linked(points: Points, reach_mm: float, parameters: ArrangeParameters) -> G
     )
     pairs = tree.query_pairs(reach_mm, output_type="ndarray")
     length = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
-    pairs = pairs[length <= np.minimum(reach[pairs[:, 0]], reach[pairs[:, 1]])]
+    pairs = pairs[length <= np.sqrt(reach[pairs[:, 0]] * reach[pairs[:, 1]])]
     graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(len(points),) * 2)
     count, component = connected_components(graph, directed=False)
     order = np.argsort(component, kind="stable")
@@ -153,16 +153,14 @@ def cluster_table(
         "distribution": np.array(distributions, "U16"),
         "size_spread": np.array([_robust_variation(columns["diameter_mm"][group]) for group in groups]),
         "shape_spread": np.array(
-            [float(np.subtract(*np.nanpercentile(elongation[group], [75, 25]))) for group in groups],
+            [_interquartile_range(elongation[group]) for group in groups],
             np.float64,
         ),
         "median_diameter_mm": np.array(
             [_median(columns["diameter_mm"][group]) for group in groups], np.float64
         ),
         "median_elongation": np.array([_median(columns["elongation"][best]) for best in clear], np.float64),
-        "mean_circularity": np.array(
-            [np.nanmean(columns["circularity"][best]) for best in clear], np.float64
-        ),
+        "mean_circularity": np.array([_mean(columns["circularity"][best]) for best in clear], np.float64),
         "median_edge_share": np.array([_median(edge_share[group]) for group in groups], np.float64),
         "level_share": np.array([_level_share(columns, group) for group in groups], np.float64),
     }
@@ -184,6 +182,16 @@ def _level_share(columns: Mapping[str, NDArray[Any]], members: NDArray[np.int64]
 
 def _median(values: NDArray[np.float64]) -> float:
     return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def _interquartile_range(values: NDArray[np.float64]) -> float:
+    if not np.isfinite(values).any():
+        return float("nan")
+    return float(np.subtract(*np.nanpercentile(values, [75, 25])))
 
 
 def _robust_variation(values: NDArray[np.float64]) -> float:

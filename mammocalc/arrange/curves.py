@@ -15,6 +15,10 @@ STEP_MM = 0.5
 """Distance of points along a curve."""
 SMOOTH_MM = 1.5
 """Standard deviation of the smoothing along a curve."""
+KNOWN_MIDDLES = 5
+"""So many middles near by say on which side of a single wall the vessel lies."""
+LEAST_PAIRED_MM = 1.5
+"""Pieces that lie side by side over less are no second wall."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +62,16 @@ def curve_of(pieces: Pieces, reach_mm: float, parameters: ArrangeParameters) -> 
         The largest gap between the pieces.
     """
     points, _, directions = pieces.sampled(STEP_MM)
-    line = resampled(_smoothed(_ordered_path(points, reach_mm + STEP_MM)))
-    if len(line) < 3:
-        return None
-    line = resampled(_smoothed(_centred(line, points)))
+    # Walls nearer to each other than they are thick would be one.
+    least = max(parameters.wall_least_mm, float(np.median(pieces.calibre_mm)))
+    middles = _middles(points, directions, least, parameters)
+    line = resampled(_smoothed(_ordered_path(middles, reach_mm + parameters.wall_most_mm)))
     if len(line) < 3:
         return None
     along, across, tangent = beside(line, points)
     length = STEP_MM * (len(line) - 1)
     chord = float(np.linalg.norm(line[-1] - line[0]))
-    separation, paired = _walls(along, across, length, parameters)
+    separation, paired = _walls(along, across, length, least, parameters)
     covered = np.zeros(len(line), np.bool_)
     covered[np.clip(np.round(along / STEP_MM).astype(np.int64), 0, len(line) - 1)] = True
     cosine = np.abs(np.einsum("ij,ij->i", directions, tangent))
@@ -114,17 +118,20 @@ def beside(line: Points, points: Points) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def _ordered_path(points: Points, reach_mm: float) -> Points:
-    """Points along the track from one end to the other: the longest shortest path, small steps preferred."""
+    """Points along the track between the two that lie farthest apart along it, by small steps where there are such."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import dijkstra
     from scipy.spatial import cKDTree
 
     pairs = cKDTree(points).query_pairs(reach_mm, output_type="ndarray")
-    squared = ((points[pairs[:, 0]] - points[pairs[:, 1]]) ** 2).sum(axis=1) + 1e-6
-    graph: Any = coo_array((squared, (pairs[:, 0], pairs[:, 1])), shape=(len(points), len(points))).tocsr()
-    start = _farthest(dijkstra(graph, directed=False, indices=np.zeros(1, np.int64))[0])
-    from_start, before = dijkstra(graph, directed=False, indices=np.array([start]), return_predecessors=True)
-    path = [_farthest(from_start[0])]
+    apart = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1) + 1e-3
+    size = (len(points), len(points))
+    lengths: Any = coo_array((apart, (pairs[:, 0], pairs[:, 1])), shape=size).tocsr()
+    steps: Any = coo_array((apart**2, (pairs[:, 0], pairs[:, 1])), shape=size).tocsr()
+    start = _farthest(dijkstra(lengths, directed=False, indices=np.zeros(1, np.int64))[0])
+    end = _farthest(dijkstra(lengths, directed=False, indices=np.array([start]))[0])
+    before = dijkstra(steps, directed=False, indices=np.array([start]), return_predecessors=True)[1]
+    path = [end]
     while path[-1] != start:
         path.append(int(before[0, path[-1]]))
     return points[path[::-1]]
@@ -160,18 +167,60 @@ def _smoothed(line: Points) -> Points:
     return out
 
 
-def _centred(line: Points, points: Points) -> Points:
-    """The curve moved to the middle between its outermost pieces on either side, all along."""
-    along, across, _ = beside(line, points)
-    at = STEP_MM * np.arange(len(line))
-    near = np.abs(along[None, :] - at[:, None]) <= 2.0
-    low = np.where(near, across[None, :], np.inf).min(axis=1)
-    high = np.where(near, across[None, :], -np.inf).max(axis=1)
-    has = near.any(axis=1)
-    middle = np.interp(at, at[has], 0.5 * (low[has] + high[has]))
-    tangents = tangents_of(line)
-    normal = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
-    return line + middle[:, None] * normal
+def _middles(points: Points, directions: Points, least_mm: float, parameters: ArrangeParameters) -> Points:
+    """Every point of the walls moved to the middle of the vessel.
+
+    Beside an opposite wall that is half of the way to it; elsewhere half of the usual distance, to the side on which
+    the nearest known middles lie. Where hardly anything has an opposite, there is one wall, and nothing moves.
+    """
+    opposite, distance = _opposites(points, directions, least_mm, parameters)
+    paired = opposite >= 0
+    # Both walls are sampled at every step, and most points share their place with those of the other wall.
+    if STEP_MM * paired.sum() < 2 * parameters.vessel_paired_mm:
+        return points
+    out = points.copy()
+    out[paired] = 0.5 * (points[paired] + points[opposite[paired]])
+    half = 0.5 * float(np.median(distance[paired]))
+    aside = half * np.stack([-directions[:, 1], directions[:, 0]], axis=1)
+    known, rest = out[paired], np.flatnonzero(~paired)
+    while len(rest):
+        apart = ((points[rest][:, None, :] - known[None, :, :]) ** 2).sum(axis=2)
+        k = int(apart.min(axis=1).argmin())
+        near = known[np.argsort(apart[k], kind="stable")[:KNOWN_MIDDLES]].mean(axis=0)
+        one = rest[k]
+        sides = np.stack([points[one] + aside[one], points[one] - aside[one]])
+        out[one] = sides[((sides - near) ** 2).sum(axis=1).argmin()]
+        known, rest = np.vstack([known, out[one]]), np.delete(rest, k)
+    return out
+
+
+def _opposites(
+    points: Points, directions: Points, least_mm: float, parameters: ArrangeParameters
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """For each point the nearest one of a parallel wall opposite to it, -1 for none, and the distance across."""
+    from scipy.spatial import cKDTree
+
+    near = cKDTree(points).query_pairs(parameters.wall_most_mm + STEP_MM, output_type="ndarray")
+    a, b = np.concatenate([near, near[:, ::-1]]).astype(np.int64).T
+    cosine = np.einsum("ij,ij->i", directions[a], directions[b])
+    mean = directions[a] + np.where(cosine < 0, -1.0, 1.0)[:, None] * directions[b]
+    mean /= np.maximum(np.linalg.norm(mean, axis=1), 1e-9)[:, None]
+    offset = points[b] - points[a]
+    along = np.abs(np.einsum("ij,ij->i", offset, mean))
+    across = np.abs(offset[:, 0] * mean[:, 1] - offset[:, 1] * mean[:, 0])
+    facing = (
+        (np.abs(cosine) >= np.cos(np.radians(parameters.track_bend_deg)))
+        & (along <= STEP_MM)
+        & (across >= least_mm)
+        & (across <= parameters.wall_most_mm)
+    )
+    a, b, across, along = a[facing], b[facing], across[facing], along[facing]
+    order = np.lexsort((b, across + along, a))
+    first = np.unique(a[order], return_index=True)[1]
+    opposite, distance = np.full(len(points), -1, np.int64), np.full(len(points), np.nan)
+    chosen = order[first]
+    opposite[a[chosen]], distance[a[chosen]] = b[chosen], across[chosen]
+    return opposite, distance
 
 
 def _typical_length(lengths: NDArray[np.float64]) -> float:
@@ -183,14 +232,14 @@ def _walls(
     along: NDArray[np.float64],
     across: NDArray[np.float64],
     length: float,
+    least: float,
     parameters: ArrangeParameters,
 ) -> tuple[float, float]:
     """Median separation of two thin walls on either side of the curve, and the length over which there are both."""
     at = np.arange(0.5 * STEP_MM, max(length, STEP_MM), STEP_MM)
     near = np.abs(along[None, :] - at[:, None]) <= 1.0
-    least = 0.5 * parameters.wall_least_mm
     centre, scatter = [], []
-    for side in (across <= -0.5 * least, across >= 0.5 * least):
+    for side in (across <= -0.25 * least, across >= 0.25 * least):
         mine = near & side[None, :]
         count = np.maximum(mine.sum(axis=1), 1)
         mean = np.where(mine.any(axis=1), (mine * across[None, :]).sum(axis=1) / count, np.nan)
@@ -199,10 +248,10 @@ def _walls(
         scatter.append(spread)
     separation = centre[1] - centre[0]
     two = (
-        (separation >= parameters.wall_least_mm)
+        (separation >= least)
         & (separation <= parameters.wall_most_mm)
         & (np.maximum(*scatter) <= parameters.wall_scatter_mm)
     )
-    if not two.any():
+    if STEP_MM * two.sum() < LEAST_PAIRED_MM:
         return float("nan"), 0.0
     return float(np.median(separation[two])), float(STEP_MM * two.sum())

@@ -31,12 +31,12 @@ class ArrangeParameters:
     strand_length_mm: float = bounded(1.0, 0.2, 5.0, "shorter pieces do not make a track, they only join one")
     strand_calibre_mm: float = bounded(2.5, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
     track_gap_mm: float = bounded(4.0, 0.5, 15.0, "largest gap that is bridged between pieces of a track")
-    track_bend_deg: float = bounded(35.0, 5.0, 80.0, "largest change of direction from one piece to the next")
-    bridge_mm: float = bounded(12.0, 0.5, 40.0, "largest gap that is bridged between tracks")
+    track_bend_deg: float = bounded(40.0, 5.0, 80.0, "largest change of direction from one piece to the next")
+    bridge_mm: float = bounded(14.0, 0.5, 40.0, "largest gap that is bridged between tracks")
     bridge_bend_deg: float = bounded(
         30.0, 5.0, 80.0, "largest change of direction at either end of such a bridge"
     )
-    strong_strand_mm: float = bounded(2.5, 0.5, 20.0, "a track with so long a strand is more likely a vessel")
+    strong_strand_mm: float = bounded(2.0, 0.5, 20.0, "a track with so long a strand is more likely a vessel")
     blind_bridge_mm: float = bounded(
         2.0,
         0.0,
@@ -54,6 +54,12 @@ class ArrangeParameters:
     track_shortest_mm: float = bounded(5.0, 1.0, 50.0, "a shorter track is not kept as a chain")
     vessel_length_mm: float = bounded(10.0, 1.0, 100.0, "a chain on a vessel is at least this long")
     vessel_paired_mm: float = bounded(3.0, 0.5, 50.0, "walls that run side by side this far make a vessel")
+    vessel_paired_far_mm: float = bounded(
+        10.0,
+        0.5,
+        100.0,
+        "walls that run side by side this far make one of short strands, too; aimed, twice this",
+    )
     vessel_strand_mm: float = bounded(
         2.8, 0.5, 20.0, "half of a vessel's calcium is in strands at least this long"
     )
@@ -73,7 +79,7 @@ class ArrangeParameters:
 
     linkage_mm: float = bounded(10.0, 1.0, 50.0, "calcifications this near to each other are in one cluster")
     linkage_spacing: float = bounded(
-        2.5, 1.0, 100.0, "in a crowd the linkage is at most this many times the spacing of its members"
+        3.0, 1.0, 100.0, "in a crowd the linkage is at most this many times the spacing of its members"
     )
     linkage_least_mm: float = bounded(3.0, 0.5, 50.0, "but never shorter than this")
     group_members: int = bounded(5, 2, 100, "least number of calcifications in a cluster")

@@ -13,8 +13,8 @@ from mammocalc.prepare.scene import Scene
 
 Points = NDArray[np.float64]
 
-LONG_MM = 2.0
-"""The bend of shorter pieces does not matter."""
+BOWED_MM, TWISTED_MM = 2.0, 5.0
+"""Shorter pieces may bow, or twist, by less than can be seen."""
 _BOWS = np.arange(-0.5, 0.51, 0.05)
 _TWISTS = np.arange(-0.6, 0.61, 0.2)
 
@@ -149,7 +149,8 @@ def as_pieces(
     """The candidates in the rows `index` as pieces, the long ones bent as the scene shows them."""
     columns = {name: measurements.columns[name][index] for name in _NEEDED}
     strand = columns["elongation"] >= parameters.strand_elongation
-    chord = columns["length_mm"] * np.clip(columns["straightness"], 0.0, 1.0)
+    # A straightness that could not be measured is that of a straight piece.
+    chord = columns["length_mm"] * np.clip(np.nan_to_num(columns["straightness"], nan=1.0), 0.0, 1.0)
     straight = Pieces(
         index,
         np.stack([columns["row"], columns["col"]], axis=1) * scene.pixel_spacing_mm,
@@ -165,17 +166,20 @@ def as_pieces(
 def _bent(scene: Scene, pieces: Pieces) -> Pieces:
     from mammocalc_kernels.bows import trace_bows
 
-    long = np.flatnonzero(2 * pieces.half_mm >= LONG_MM)
-    spacing = scene.pixel_spacing_mm
+    spacing, length = scene.pixel_spacing_mm, 2 * pieces.half_mm
     bend = pieces.bend.copy()
-    bend[long] = trace_bows(
-        scene.plane,
-        pieces.centre[long] / spacing - np.array(scene.origin, np.float64),
-        pieces.direction[long],
-        pieces.half_mm[long] / spacing,
-        _BOWS,
-        _TWISTS,
-    )
+    for chosen, twists in (
+        ((length >= BOWED_MM) & (length < TWISTED_MM), np.zeros(1)),
+        (length >= TWISTED_MM, _TWISTS),
+    ):
+        bend[chosen] = trace_bows(
+            scene.plane,
+            pieces.centre[chosen] / spacing - np.array(scene.origin, np.float64),
+            pieces.direction[chosen],
+            pieces.half_mm[chosen] / spacing,
+            _BOWS,
+            twists,
+        )
     return replace(pieces, bend=bend)
 
 

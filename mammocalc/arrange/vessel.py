@@ -72,7 +72,8 @@ def looks_like_vessel(
 ) -> bool:
     """Whether a chain is a calcified vessel: strands along one curve, with two walls or on a vessel-scale ridge.
 
-    The casts of a duct in a row are not: they are short, and aim at the nipple.
+    The casts of a duct in a row are not: they are short, and aim at the nipple. Where two walls run side by side far
+    enough, the strands may be short.
     """
     if members < 2 or curve.misalignment_deg > parameters.vessel_bend_deg:
         return False
@@ -80,6 +81,9 @@ def looks_like_vessel(
     on_vessel = fraction >= parameters.vessel_fraction
     if walls and on_vessel and aim > parameters.vessel_aside_deg:
         return curve.typical_mm >= parameters.vessel_short_strand_mm
+    far = parameters.vessel_paired_far_mm * (1.0 if aim > parameters.vessel_aside_deg else 2.0)
+    if curve.paired_length_mm >= far:
+        return True
     aimed = aim <= parameters.vessel_aim_deg
     strand = parameters.vessel_aimed_strand_mm if aimed else parameters.vessel_strand_mm
     long_enough = curve.length_mm >= parameters.vessel_length_mm

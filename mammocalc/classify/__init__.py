@@ -5,7 +5,7 @@ from mammocalc.classify.decide import classify
 from mammocalc.classify.description import describe
 from mammocalc.classify.explanation import Explanation, explain
 from mammocalc.classify.lexicon import LABELS, SUSPICIONS, Lexicon, load_lexicon
-from mammocalc.classify.sensitivity import Shift, threshold_sensitivity
+from mammocalc.classify.sensitivity import Shift, moved_thresholds, threshold_sensitivity
 
 __all__ = [
     "LABELS",
@@ -18,5 +18,6 @@ __all__ = [
     "describe",
     "explain",
     "load_lexicon",
+    "moved_thresholds",
     "threshold_sensitivity",
 ]

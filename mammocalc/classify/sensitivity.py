@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from mammocalc.arrange.arrangement import Arrangement
+from mammocalc.classify.classification import Classification
 from mammocalc.classify.decide import classify
 from mammocalc.classify.lexicon import SUSPICIONS, Lexicon
 from mammocalc.measure.measurements import Measurements
@@ -59,29 +61,41 @@ def threshold_sensitivity(
     before = classify(measurements, arrangement, lexicon)
     rank_before = _ranks(before.suspicion)
     shifts = []
+    for name, moved_to, after in moved_thresholds(measurements, arrangement, lexicon, change):
+        different = before.label != after.label
+        rank_after = _ranks(after.suspicion)
+        changes = Counter(zip(before.label[different].tolist(), after.label[different].tolist(), strict=True))
+        shifts.append(
+            Shift(
+                name,
+                lexicon.thresholds[name].value,
+                moved_to,
+                int(different.sum()),
+                int((rank_after > rank_before).sum()),
+                int((rank_after < rank_before).sum()),
+                dict(changes),
+                int((before.cluster_morphology != after.cluster_morphology).sum()),
+            )
+        )
+    return tuple(shifts)
+
+
+def moved_thresholds(
+    measurements: Measurements, arrangement: Arrangement, lexicon: Lexicon, change: float = 0.1
+) -> Iterator[tuple[str, float, Classification]]:
+    """Classify with each threshold moved down and up by the share `change` of its value, one at a time.
+
+    Yields
+    ------
+    str, float, Classification
+        The threshold, the value it was moved to, and the outcome; in the lexicon's order, the lower value first.
+        A threshold of 0 does not move and is left out.
+    """
     for name, threshold in lexicon.thresholds.items():
         if threshold.value == 0:
             continue
         for moved_to in sorted((threshold.value * (1 - change), threshold.value * (1 + change))):
-            after = classify(measurements, arrangement, lexicon.with_threshold(name, moved_to))
-            different = before.label != after.label
-            rank_after = _ranks(after.suspicion)
-            changes = Counter(
-                zip(before.label[different].tolist(), after.label[different].tolist(), strict=True)
-            )
-            shifts.append(
-                Shift(
-                    name,
-                    threshold.value,
-                    moved_to,
-                    int(different.sum()),
-                    int((rank_after > rank_before).sum()),
-                    int((rank_after < rank_before).sum()),
-                    dict(changes),
-                    int((before.cluster_morphology != after.cluster_morphology).sum()),
-                )
-            )
-    return tuple(shifts)
+            yield name, moved_to, classify(measurements, arrangement, lexicon.with_threshold(name, moved_to))
 
 
 def _ranks(suspicion: np.ndarray) -> np.ndarray:

@@ -86,6 +86,22 @@ class Candidates:
             made.append(self.strand(y, x, angle + float(rng.normal(0, 4)), length, **features))
             at += length + float(rng.uniform(0.4, 1.5))
 
+    def draw(self, plane: np.ndarray) -> None:
+        """Add every strand to a plane, well above its noise."""
+        import cv2
+
+        for row in self.rows:
+            half_px = 0.5 * row["length_mm"] / SPACING_MM
+            if not half_px > 5:
+                continue
+            angle = math.radians(row["orientation_deg"])
+            along = half_px * np.array([math.cos(angle), -math.sin(angle)])
+            centre = np.array([row["col"], row["row"]])
+            ends = [tuple(map(int, np.round(centre + sign * along))) for sign in (-1, 1)]
+            body = np.zeros(plane.shape, np.float32)
+            cv2.line(body, *ends, 30.0, max(1, round(row["width_mm"] / SPACING_MM)))
+            plane += body
+
     def measurements(self) -> Measurements:
         """All of them, with every column of the catalogue."""
         columns: dict[str, Any] = {}
@@ -101,8 +117,11 @@ def candidates() -> Candidates:
 
 
 @pytest.fixture
-def make_scene() -> Callable[..., Scene]:
-    """A flat breast of 150 x 100 mm with unit noise; `vessel` (y, x in mm) lays a soft ridge into it."""
+def make_scene(candidates: Candidates) -> Callable[..., Scene]:
+    """A flat breast of 150 x 100 mm with unit noise and the strands put in so far, drawn as straight bars.
+
+    `vessel` (y, x in mm) lays a soft ridge into it.
+    """
 
     def make(
         chest_wall: str = "left",
@@ -123,6 +142,7 @@ def make_scene() -> Callable[..., Scene]:
             plane += vessel_height * np.sqrt(np.maximum(0.0, 1 - (2 * away / vessel_width_mm) ** 2)).astype(
                 np.float32
             )
+        candidates.draw(plane)
         step = 5
         cells = (ROWS // step, COLUMNS // step)
         anatomy = Anatomy(

@@ -56,6 +56,8 @@ DOT: dict[str, Any] = {
     "chain_length_mm": 0.0,
     "chain_tortuosity": math.nan,
     "chain_calcified_fraction": math.nan,
+    "chain_strand_mm": 0.0,
+    "chain_misalignment_deg": math.nan,
     "chain_nipple_angle_deg": math.nan,
     "wall_separation_mm": math.nan,
     "paired_length_mm": 0.0,
@@ -68,6 +70,11 @@ DOT: dict[str, Any] = {
     "cluster_linearity": math.nan,
     "cluster_size_spread": math.nan,
     "cluster_shape_spread": math.nan,
+    "cluster_diameter_mm": math.nan,
+    "cluster_elongation": math.nan,
+    "cluster_circularity": math.nan,
+    "cluster_edge_share": math.nan,
+    "cluster_level_share": math.nan,
     "cluster_distribution": "",
 }
 

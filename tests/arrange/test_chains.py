@@ -1,0 +1,250 @@
+"""Chains along vessels: whole arteries found as one, and nothing else taken for one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mammocalc.arrange import ArrangeParameters, arrange
+from mammocalc.arrange.curves import STEP_MM
+
+ROD = {
+    "width_mm": 0.8,
+    "elongation": 6.2,
+    "width_variation": 0.08,
+    "roughness": 0.02,
+    "nipple_angle_deg": 8.0,
+}
+NOT_ON_A_VESSEL = ArrangeParameters().vessel_fraction - 0.1
+"""Noise alone is a ridge here and there."""
+
+
+def scatter(candidates, rng, specks, strands=0):
+    """Candidates without any order, all over the breast."""
+    for _ in range(specks):
+        candidates.speck(*rng.uniform((5, 5), (145, 95)))
+    for _ in range(strands):
+        candidates.strand(*rng.uniform((5, 5), (145, 95)), rng.uniform(0, 180), rng.uniform(0.8, 1.6))
+
+
+def share_of_longest_chain(arrangement, rows, length_mm):
+    ids = arrangement.columns["chain_id"][rows]
+    weights = np.bincount(ids, weights=length_mm[rows])
+    return weights[1:].max(initial=0.0) / weights.sum(), int(weights[1:].argmax()) + 1 if len(
+        weights
+    ) > 1 else 0
+
+
+def lengths(measurements):
+    return measurements.columns["length_mm"]
+
+
+class TestTwoWalls:
+    @pytest.mark.parametrize("angle_deg", [0, 35, 90, 160])
+    @pytest.mark.parametrize("separation_mm", [0.9, 1.6, 2.4])
+    def test_are_one_chain_with_its_measures(self, candidates, make_scene, winding, angle_deg, separation_mm):
+        rng = np.random.default_rng(angle_deg)
+        middle = np.array([75.0, 50.0])
+        line = winding((0.0, 0.0), angle_deg, 30.0, 20.0)
+        line += middle - line.mean(axis=0)
+        walls = candidates.wall(line, -separation_mm / 2, rng) + candidates.wall(line, separation_mm / 2, rng)
+        scatter(candidates, rng, specks=20)
+        measurements = candidates.measurements()
+        found = arrange(make_scene(), measurements)
+        share, chain = share_of_longest_chain(found, walls, lengths(measurements))
+        assert share >= 0.95
+        member = int(np.flatnonzero(found.columns["chain_id"] == chain)[0])
+        columns = {name: column[member] for name, column in found.columns.items()}
+        assert columns["chain_length_mm"] == pytest.approx(29, abs=4)
+        assert columns["wall_separation_mm"] == pytest.approx(separation_mm, abs=0.25)
+        assert columns["paired_length_mm"] >= 8
+        assert columns["chain_misalignment_deg"] < 15
+        assert columns["chain_tortuosity"] == pytest.approx(1.03, abs=0.04)
+
+    @pytest.mark.parametrize("angle_deg", [0, 15, 75, 105, 150])
+    @pytest.mark.parametrize("bend_deg", [40.0, 75.0])
+    def test_are_one_chain_however_much_they_wind(self, candidates, make_scene, winding, angle_deg, bend_deg):
+        rng = np.random.default_rng(angle_deg)
+        line = winding((0.0, 0.0), angle_deg, 40.0, bend_deg)
+        line += np.array([75.0, 50.0]) - line.mean(axis=0)
+        rows = candidates.wall(line, -0.8, rng) + candidates.wall(line, 0.8, rng)
+        found = arrange(make_scene(), candidates.measurements())
+        assert set(found.columns["chain_id"][rows]) == {1}
+        assert found.columns["paired_length_mm"][rows[0]] > 25
+        away = np.linalg.norm(found.chains[0][:, None, :] * 0.1 - line[None, :, :], axis=2).min(axis=1)
+        assert away.max() < 0.8
+
+    def test_curve_runs_between_them(self, candidates, make_scene, winding):
+        rng = np.random.default_rng(1)
+        line = winding((70.0, 30.0), 15, 35.0, 25.0)
+        for side in (-0.8, 0.8):
+            candidates.wall(line, side, rng)
+        found = arrange(make_scene(), candidates.measurements())
+        curve = found.chains[0] * 0.1
+        away = np.sqrt(((curve[:, None, :] - line[None, :, :]) ** 2).sum(axis=2)).min(axis=1)
+        assert np.median(away) < 0.25
+        assert away.max() < 1.0
+
+    @pytest.mark.parametrize("chest_wall", ["left", "right"])
+    def test_members_stay_out_of_clusters(self, candidates, make_scene, winding, chest_wall):
+        rng = np.random.default_rng(2)
+        line = winding((40.0, 50.0), 80, 30.0, 20.0)
+        walls = candidates.wall(line, -0.8, rng) + candidates.wall(line, 0.8, rng)
+        group = [candidates.speck(120 + y, 50 + x) for y, x in rng.uniform(-3, 3, (8, 2))]
+        found = arrange(make_scene(chest_wall=chest_wall), candidates.measurements())
+        assert set(found.columns["cluster_id"][walls]) == {0}
+        assert set(found.columns["cluster_id"][group]) == {1}
+
+    def test_specks_between_them_join(self, candidates, make_scene):
+        line = np.stack([np.full(121, 70.0), np.linspace(30, 60, 121)], axis=1)
+        rng = np.random.default_rng(3)
+        for side in (-0.8, 0.8):
+            candidates.wall(line, side, rng)
+        inside = candidates.speck(70.5, 45.0)
+        outside = candidates.speck(73.0, 45.0)
+        found = arrange(make_scene(), candidates.measurements())
+        assert found.columns["chain_id"][inside] == 1
+        assert found.columns["chain_id"][outside] == 0
+
+
+class TestGaps:
+    def strands(self, candidates, gap_mm, turn_deg=0.0):
+        """Two tracks of two walls each, 8 mm long, the second after a gap and a turn."""
+        rows = []
+        for offset in (-0.8, 0.8):
+            rows.append(candidates.strand(70 + offset, 30, 0, 7.5))
+        start = 34 + gap_mm
+        turn = np.radians(turn_deg)
+        middle = np.array([70 - 4 * np.sin(turn), start + 4 * np.cos(turn)])
+        aside = 0.8 * np.array([np.cos(turn), np.sin(turn)])
+        for sign in (-1, 1):
+            rows.append(candidates.strand(*(middle + sign * aside), turn_deg, 7.5))
+        return rows
+
+    @pytest.mark.parametrize("gap_mm", [1.0, 4.0, 8.0])
+    def test_are_bridged(self, candidates, make_scene, gap_mm):
+        rows = self.strands(candidates, gap_mm)
+        found = arrange(make_scene(), candidates.measurements())
+        assert set(found.columns["chain_id"][rows]) == {1}
+        assert found.columns["chain_length_mm"][rows[0]] == pytest.approx(15.5 + gap_mm, abs=1.5)
+        assert found.columns["chain_calcified_fraction"][rows[0]] < 1.0 - 0.5 * gap_mm / 25
+
+    def test_are_not_bridged_without_end(self, candidates, make_scene):
+        rows = self.strands(candidates, 20.0)
+        found = arrange(make_scene(), candidates.measurements())
+        assert found.columns["chain_id"][rows].tolist() == [1, 1, 2, 2]
+
+    def test_are_not_bridged_round_a_corner(self, candidates, make_scene):
+        rows = self.strands(candidates, 5.0, turn_deg=100.0)
+        found = arrange(make_scene(), candidates.measurements())
+        assert len(set(found.columns["chain_id"][rows])) == 2
+
+
+class TestOneWall:
+    def line(self):
+        return np.stack([np.full(101, 70.0), np.linspace(30, 55, 101)], axis=1)
+
+    def chain(self, candidates, make_scene, **scene):
+        rows = candidates.wall(self.line(), 0.0, np.random.default_rng(4), nipple_angle_deg=80.0)
+        return rows, arrange(make_scene(**scene), candidates.measurements())
+
+    def test_on_a_vessel(self, candidates, make_scene):
+        rows, found = self.chain(candidates, make_scene, vessel=self.line(), vessel_height=1.5)
+        assert found.columns["vessel_fraction"][rows[0]] > 0.9
+        assert np.isnan(found.columns["wall_separation_mm"][rows[0]])
+        assert found.columns["paired_length_mm"][rows[0]] == 0
+
+    def test_beside_a_vessel(self, candidates, make_scene):
+        _, found = self.chain(candidates, make_scene, vessel=self.line() + np.array([4.0, 0.0]))
+        assert found.columns["vessel_fraction"].max() < NOT_ON_A_VESSEL
+
+    def test_its_own_calcium_is_no_vessel(self, candidates, make_scene):
+        rows, found = self.chain(candidates, make_scene)
+        assert found.columns["chain_id"][rows[0]] == 1
+        assert found.columns["vessel_fraction"].max() < NOT_ON_A_VESSEL
+
+
+class TestNotAVessel:
+    def test_rods_in_a_row_are_no_chain(self, candidates, make_scene):
+        rows = [candidates.strand(75, x, 0, 5.0, **ROD) for x in (30, 36, 42, 48)]
+        found = arrange(make_scene(), candidates.measurements())
+        assert set(found.columns["chain_id"][rows]) == {0}
+        assert set(found.columns["rods_in_image"][rows]) == {3}
+        assert set(found.columns["cluster_id"][rows]) == {0}
+
+    @pytest.mark.parametrize("chest_wall", ["left", "right"])
+    def test_casts_of_a_duct_stay_a_group(self, candidates, make_scene, chest_wall):
+        rng = np.random.default_rng(6)
+        rows = []
+        for x in np.arange(40.0, 62.0, 2.2):
+            rows.append(
+                candidates.strand(
+                    75 + rng.normal(0, 0.3), x, rng.normal(0, 8), rng.uniform(1, 2), nipple_angle_deg=8
+                )
+            )
+        found = arrange(make_scene(chest_wall=chest_wall), candidates.measurements())
+        assert set(found.columns["cluster_id"][rows]) == {1}
+        assert set(found.columns["cluster_distribution"][rows]) == {"linear"}
+
+    def test_scattered_candidates_make_no_chain(self, candidates, make_scene):
+        scatter(candidates, np.random.default_rng(8), specks=150, strands=40)
+        found = arrange(make_scene(), candidates.measurements())
+        long = found.columns["chain_length_mm"] > 15
+        assert not long.any()
+
+    def test_unsure_candidates_make_no_chain(self, candidates, make_scene, winding):
+        line = winding((70.0, 30.0), 0, 30.0, 10.0)
+        for side in (-0.8, 0.8):
+            candidates.wall(line, side, np.random.default_rng(9), score=0.1)
+        found = arrange(make_scene(), candidates.measurements())
+        assert len(found.chains) == 0
+
+
+class TestAim:
+    @pytest.mark.parametrize("chest_wall", ["left", "right"])
+    @pytest.mark.parametrize(("angle_deg", "aim_deg"), [(0, 0), (60, 60), (90, 90)])
+    def test_is_the_angle_to_the_nipple(self, candidates, make_scene, chest_wall, angle_deg, aim_deg):
+        direction = np.array([-np.sin(np.radians(angle_deg)), np.cos(np.radians(angle_deg))])
+        line = np.array([75.0, 50.0]) + np.linspace(-10, 10, 81)[:, None] * direction
+        for side in (-0.8, 0.8):
+            candidates.wall(line, side, np.random.default_rng(10))
+        found = arrange(make_scene(chest_wall=chest_wall), candidates.measurements())
+        assert found.columns["chain_nipple_angle_deg"].max() == pytest.approx(aim_deg, abs=6)
+
+    def test_is_not_known_without_a_nipple(self, candidates, make_scene):
+        for offset in (-0.8, 0.8):
+            candidates.strand(75 + offset, 50, 0, 8.0)
+        found = arrange(make_scene(nipple=False), candidates.measurements())
+        assert found.columns["chain_id"].tolist() == [1, 1]
+        assert np.isnan(found.columns["chain_nipple_angle_deg"]).all()
+
+
+def test_chains_are_numbered_by_their_first_member_and_match_their_curves(candidates, make_scene):
+    second = [candidates.strand(30 + offset, 40, 0, 8.0) for offset in (-0.8, 0.8)]
+    first = [candidates.strand(110, 60 + offset, 90, 8.0) for offset in (-0.8, 0.8)]
+    found = arrange(make_scene(), candidates.measurements())
+    assert found.columns["chain_id"][second].tolist() == [1, 1]
+    assert found.columns["chain_id"][first].tolist() == [2, 2]
+    np.testing.assert_allclose(found.chains[0].mean(axis=0), (300, 400), atol=8)
+    step = np.linalg.norm(np.diff(found.chains[0], axis=0), axis=1) * 0.1
+    np.testing.assert_allclose(step, STEP_MM, rtol=0.2)
+
+
+def test_measures_that_are_missing_do_no_harm(candidates, make_scene):
+    candidates.speck(50, 50, width_mm=np.nan, length_mm=np.nan, elongation=np.nan, orientation_deg=np.nan)
+    candidates.strand(60, 50, 0, 4.0, straightness=np.nan, nipple_angle_deg=np.nan)
+    found = arrange(make_scene(), candidates.measurements())
+    assert found.columns["chain_id"].shape == (2,)
+
+
+def test_no_candidate_at_all(candidates, make_scene):
+    found = arrange(make_scene(), candidates.measurements())
+    assert found.chains == ()
+    assert all(len(column) == 0 for column in found.columns.values())
+
+
+def test_gap_is_a_parameter(candidates, make_scene):
+    TestGaps().strands(candidates, 6.0)
+    short = ArrangeParameters(bridge_mm=3.0, track_gap_mm=3.0)
+    found = arrange(make_scene(), candidates.measurements(), short)
+    assert found.columns["chain_id"].tolist() == [1, 1, 2, 2]
