@@ -21,3 +21,7 @@ class NoBreastFound(MammocalcError):
 
 class InvalidParameter(MammocalcError, ValueError):
     """A parameter or rule is unknown, of the wrong type, or outside its bounds; the text names it."""
+
+
+class UnwritableObject(MammocalcError):
+    """A result object that was asked for cannot be made of an input, e.g. because its header names no study."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -82,7 +83,7 @@ def open_image(stream: BinaryIO, size: int, limits: ReadLimits) -> DicomImage:
             syntax = _transfer_syntax(syntax_uid)
             if syntax.deflated:
                 stream, size = _inflate(stream, limits)
-            dataset, seen = _read_header(stream, syntax)
+            dataset, seen = _read_header(stream, syntax, wanted_tags())
     except UnreadableInput:
         raise
     except (Exception, RecursionError):
@@ -173,8 +174,36 @@ def _inflate(stream: BinaryIO, limits: ReadLimits) -> tuple[BinaryIO, int]:
     return out, size
 
 
-def _read_header(stream: BinaryIO, syntax: TransferSyntax) -> tuple[Dataset, set[int]]:
-    """Wanted elements before the pixel data, and the tags of all; leaves the stream at the pixel data."""
+def read_elements(stream: BinaryIO, tags: Iterable[int], limits: ReadLimits) -> Dataset:
+    """Elements of a DICOM file that lie before its pixel data, as they stand there; nothing is judged.
+
+    Parameters
+    ----------
+    stream : binary file
+        Open at its start.
+    tags : iterable of int
+        Those that are kept; what is absent is left out.
+    limits : ReadLimits
+
+    Raises
+    ------
+    UnreadableInput
+        When there is no header to be read.
+    """
+    try:
+        with quiet():
+            syntax = _transfer_syntax(_file_meta(stream)[1])
+            if syntax.deflated:
+                stream, _ = _inflate(stream, limits)
+            return _read_header(stream, syntax, tags)[0]
+    except UnreadableInput:
+        raise
+    except (Exception, RecursionError):
+        raise UnreadableInput("the DICOM header is damaged and cannot be read") from None
+
+
+def _read_header(stream: BinaryIO, syntax: TransferSyntax, tags: Iterable[int]) -> tuple[Dataset, set[int]]:
+    """The elements `tags` before the pixel data, and the tags of all; leaves the stream at the pixel data."""
     seen: set[int] = set()
 
     def at_pixel_data(tag: int, vr: str | None, length: int) -> bool:
@@ -187,7 +216,7 @@ def _read_header(stream: BinaryIO, syntax: TransferSyntax) -> tuple[Dataset, set
         is_little_endian=syntax.little_endian,
         stop_when=at_pixel_data,
         defer_size=_LARGEST_HEADER_VALUE,
-        specific_tags=list(wanted_tags()),
+        specific_tags=list(tags),
     )
     return dataset, seen
 
