@@ -142,6 +142,18 @@ def detect(
     worker_megabytes: Annotated[
         int, typer.Option(metavar="MB", help="Most memory of a worker process; more costs an image its row.")
     ] = 6000,
+    file_megabytes: Annotated[
+        int, typer.Option(metavar="MB", help="Largest file that is read; a larger one is a failure.")
+    ] = 8192,
+    file_frames: Annotated[
+        int, typer.Option(metavar="N", help="Most frames that a file may declare.")
+    ] = 1000,
+    frame_megapixels: Annotated[
+        float, typer.Option(metavar="N", help="Most pixels that a frame may declare, in millions.")
+    ] = 120.0,
+    inflated_megabytes: Annotated[
+        int, typer.Option(metavar="MB", help="What a deflated file may inflate to.")
+    ] = 1024,
     timings: Annotated[
         bool, typer.Option("--timings", help="Print the time of each stage at the end.")
     ] = False,
@@ -156,6 +168,7 @@ def detect(
     if not dry_run and scheduler is None:
         _announce_compilation()
     from mammocalc.batch import BatchLimits, detect_folder
+    from mammocalc.read import ReadLimits
 
     bar = _ProgressBar()
     try:
@@ -176,7 +189,11 @@ def detect(
             log=log,
             dry_run=dry_run,
             hash_paths=hash_paths,
-            limits=BatchLimits(image_seconds=image_seconds, worker_megabytes=worker_megabytes),
+            limits=BatchLimits(
+                image_seconds,
+                worker_megabytes,
+                ReadLimits(file_megabytes, frame_megapixels, file_frames, inflated_megabytes),
+            ),
             progress=bar.show,
         )
     except KeyboardInterrupt:

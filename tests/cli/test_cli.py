@@ -258,7 +258,8 @@ def test_the_first_run_says_that_kernels_are_compiled(folder, command, tmp_path,
 
 
 def test_options_reach_the_batch(folder, command, monkeypatch, tmp_path):
-    from mammocalc.batch import BatchSummary
+    from mammocalc.batch import BatchLimits, BatchSummary
+    from mammocalc.read import ReadLimits
 
     seen = {}
 
@@ -272,7 +273,8 @@ def test_options_reach_the_batch(folder, command, monkeypatch, tmp_path):
         "--jobs", 3, "--format", "csv", "--write", "none", "--rules", "r.toml",
         "--parameters", "p.toml", "--pixel-spacing", 0.07, "--existing", "redo", "--min-score", 0.25, "--limit", 9,
         "--shard", "2/5", "--scheduler", "tcp://h:1", "--log", "l", "--hash-paths", "--image-seconds", 60,
-        "--worker-megabytes", 900,
+        "--worker-megabytes", 900, "--file-megabytes", 70, "--file-frames", 80, "--frame-megapixels", 9.5,
+        "--inflated-megabytes", 60,
     )  # fmt: skip
     assert status == 0
     paths = [str(path) for path in seen.pop("paths")]
@@ -283,11 +285,16 @@ def test_options_reach_the_batch(folder, command, monkeypatch, tmp_path):
         60,
         900,
     )
+    assert limits.read == ReadLimits(
+        file_megabytes=70, frames=80, frame_megapixels=9.5, inflated_megabytes=60
+    )
     assert {name: str(value) if "toml" in str(value) else value for name, value in seen.items()} == {
         "out": tmp_path, "jobs": 3, "format": "csv", "write": (), "rules": "r.toml", "parameters": "p.toml",
         "pixel_spacing_mm": 0.07, "existing": "redo", "min_score": 0.25, "limit": 9, "shard": (2, 5),
         "scheduler": "tcp://h:1", "log": seen["log"], "dry_run": False, "hash_paths": True,
     }  # fmt: skip
+    command("detect", folder, "--out", tmp_path)
+    assert seen["limits"] == BatchLimits()
 
 
 def test_rules_are_printed_with_their_sources(command):
