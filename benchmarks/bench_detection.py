@@ -53,6 +53,8 @@ class Searched:
         What each mark's score was made of.
     in_search : ndarray of bool, shape (true calcifications,)
         Whether the place of each was searched at all.
+    shape : tuple of int
+        Rows and columns of the image.
     variants : dict of str to Detections
         The same image under each ablation.
     seconds : float
@@ -61,6 +63,7 @@ class Searched:
     detections: Detections
     evidence: dict = field(default_factory=dict)
     in_search: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+    shape: tuple = (0, 0)
     variants: dict = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -117,6 +120,7 @@ def search(root, ablate, truth: TrueImage):
         detections_of(findings, truth.path),
         findings.regions.evidence,
         detection_gallery.searched_places(findings, truth),
+        image.pixels.shape,
         detection_ablation.variants_of(findings, truth.path) if ablate else {},
         seconds,
     )

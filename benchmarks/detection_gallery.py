@@ -14,6 +14,7 @@ from mammocalc.segment.components import searched_cells
 SHOWN = 20
 MOST_OF_ONE_IMAGE = 2
 HALF_MM = 5.0
+BORDER_MM = 1.0
 POINT_LIKE = ("hot pixel", "dust", "clip", "marker")
 
 
@@ -66,6 +67,8 @@ def kind_of_false(outcome, result, j):
         near = np.hypot(truth.specks.marks.row - row, truth.specks.marks.col - col) * spacing
         at = int(np.argmin(near - truth.specks.marks.diameter_mm / 2))
         label, apart = truth.specks.label[at], float(near[at] - truth.specks.marks.diameter_mm[at] / 2)
+    if min(row, col, result.shape[0] - 1 - row, result.shape[1] - 1 - col) * spacing < BORDER_MM:
+        return "border of the image"
     if outcome.matches is not None and outcome.matches.fragment[j]:
         return f"piece of {label or 'a calcification'}"
     things = [
@@ -114,6 +117,16 @@ def false_marks(evaluation, results):
     return out
 
 
+def missed_regions(evaluation, results):
+    """(score, outcome, result, index) of every true region below the operating point, the nearest to it first."""
+    out = [
+        (float(outcome.region_found_at[k]), outcome, result, int(k))
+        for outcome, result in zip(evaluation.outcomes, results, strict=True)
+        for k in np.flatnonzero(outcome.region_found_at < evaluation.operating_point)
+    ]
+    return sorted(out, key=lambda one: -one[0])
+
+
 def kinds(evaluation, results):
     """Counts of misses by reason and label, and of false marks by kind, at the operating point."""
     missed, false = misses(evaluation, results), false_marks(evaluation, results)
@@ -156,7 +169,7 @@ def _few_of_each(ordered):
 
 
 def draw(evaluation, results, root, folder):
-    """Write misses.png and false_marks.png; returns their paths."""
+    """Write misses.png, missed_regions.png and false_marks.png, as far as there are any; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     chosen = _few_of_each(misses(evaluation, results))
@@ -173,6 +186,22 @@ def draw(evaluation, results, root, folder):
         drawn.append(
             _sheet(folder / "misses.png", chosen, places, captions, root, evaluation.operating_point)
         )
+    chosen = missed_regions(evaluation, results)[:SHOWN]
+    if chosen:
+        captions = [f"region, found at {score:.2f}\n{_name(one)}" for score, one, _, _ in chosen]
+        places = [np.vstack(one.truth.regions[k].outlines).mean(axis=0) for _, one, _, k in chosen]
+        half = max(HALF_MM, *(_half_of_region(one, k) for _, one, _, k in chosen))
+        drawn.append(
+            _sheet(
+                folder / "missed_regions.png",
+                chosen,
+                places,
+                captions,
+                root,
+                evaluation.operating_point,
+                half,
+            )
+        )
     chosen = _few_of_each(false_marks(evaluation, results))
     if chosen:
         captions = [
@@ -186,29 +215,36 @@ def draw(evaluation, results, root, folder):
     return drawn
 
 
+def _half_of_region(outcome, k):
+    """Half of the side of a crop that shows a region and a little more, mm."""
+    points = np.vstack(outcome.truth.regions[k].outlines)
+    return float(np.ptp(points, axis=0).max()) * outcome.detections.pixel_spacing_mm * 0.6
+
+
 def _name(outcome):
     group = f" {outcome.truth.group}" if outcome.truth.group else ""
     return f"{outcome.truth.path.rsplit('/', 1)[-1].split('.')[0]}{group}"
 
 
-def _sheet(path, chosen, places, captions, root, operating_point):
+def _sheet(path, chosen, places, captions, root, operating_point, half_mm=HALF_MM):
     """Crops in a grid: the truth green, marks that are shown orange, weaker ones thin blue."""
-    figure = Figure(figsize=(15, 13.5), layout="constrained")
+    rows = -(-len(chosen) // 5)
+    figure = Figure(figsize=(15, 3.4 * rows), layout="constrained")
     FigureCanvasAgg(figure)
     images = {}
     for n, ((_, outcome, *_), place, caption) in enumerate(zip(chosen, places, captions, strict=True)):
         truth = outcome.truth
         if truth.path not in images:
             images[truth.path] = mc.read(root / truth.path, pixel_spacing_mm=truth.pixel_spacing_mm)
-        axes = figure.add_subplot(4, 5, n + 1)
-        _crop(axes, images[truth.path], outcome, place, operating_point)
+        axes = figure.add_subplot(rows, 5, n + 1)
+        _crop(axes, images[truth.path], outcome, place, operating_point, half_mm)
         axes.set_title(caption, fontsize=8)
     figure.savefig(path, dpi=85)
     return path
 
 
-def _crop(axes, image, outcome, place, operating_point):
-    half = HALF_MM / image.pixel_spacing_mm
+def _crop(axes, image, outcome, place, operating_point, half_mm):
+    half = half_mm / image.pixel_spacing_mm
     rows, columns = image.pixels.shape
     top, left = max(0, int(place[0] - half)), max(0, int(place[1] - half))
     bottom, right = min(rows, int(place[0] + half) + 1), min(columns, int(place[1] + half) + 1)
@@ -238,7 +274,7 @@ def _crop(axes, image, outcome, place, operating_point):
     _outline(axes, detections.marks, shown, "#ff8c1a", 0.9, pixels.shape, top, left)
     _outline(axes, detections.marks, weak, "#4aa8ff", 0.5, pixels.shape, top, left)
     for region in outcome.truth.regions or ():
-        for polygon in region.polygons:
+        for polygon in region.outlines:
             closed = np.vstack((polygon, polygon[:1]))
             axes.plot(closed[:, 1], closed[:, 0], color="#e0d030", linewidth=0.6, linestyle=":")
     for j in np.concatenate((shown, weak)):

@@ -31,6 +31,7 @@ class Detections:
     breast_area_mm2 : float
         NaN where the image was not searched.
     status : {"ok", "skipped", "failed"}
+    laterality : {"L", "R", ""}
     """
 
     path: str
@@ -40,6 +41,7 @@ class Detections:
     pixel_spacing_mm: float
     breast_area_mm2: float
     status: str = "ok"
+    laterality: str = ""
 
     def __len__(self) -> int:
         """Number of marks."""
@@ -74,6 +76,7 @@ def detections_of(findings: Findings, path: str | None = None) -> Detections:
         label=np.asarray(findings.classification.label, np.str_),
         pixel_spacing_mm=findings.mammogram.pixel_spacing_mm,
         breast_area_mm2=findings.scene.anatomy.breast_area_mm2,
+        laterality=findings.mammogram.laterality,
     )
 
 
@@ -112,19 +115,20 @@ def read_detections(folder: str | os.PathLike[str]) -> list[Detections]:
             result.append(nothing_found(path, str(image.status)))
             continue
         rows = found.iloc[of_image.get((path, frame), np.empty(0, np.int64))]
-        result.append(_from_rows(path, rows, float(image.pixel_spacing_mm), float(image.breast_area_mm2)))  # type: ignore[arg-type]
+        result.append(_from_rows(path, rows, image))
     return result
 
 
-def _from_rows(path: str, rows: Any, spacing_mm: float, area_mm2: float) -> Detections:
+def _from_rows(path: str, rows: Any, image: Any) -> Detections:
     def column(name: str) -> NDArray[np.float64]:
-        return rows[name].to_numpy(np.float64)
+        return np.asarray(rows[name], np.float64)
 
     return Detections(
         path,
         Marks(column("row"), column("col"), column("diameter_mm")),
         column("score"),
         rows["label"].to_numpy(np.str_),
-        spacing_mm,
-        area_mm2,
+        float(image.pixel_spacing_mm),
+        float(image.breast_area_mm2),
+        laterality=str(image.laterality),
     )

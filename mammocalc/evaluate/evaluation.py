@@ -123,6 +123,16 @@ class SpeckResult:
     reliability: Reliability | None
 
 
+@dataclass(frozen=True)
+class RegionShare:
+    """Regions of one kind at the operating point: hit by two marks or more, touched by one."""
+
+    name: str
+    count: int
+    hit: float
+    touched: float
+
+
 @dataclass(frozen=True, eq=False)
 class ClusterResult:
     """Regions with calcifications: hit by two marks or more; false clusters are three marks or more within 1 cm2.
@@ -136,6 +146,7 @@ class ClusterResult:
     sensitivity, touched, false_per_image, false_per_image_without : Estimate
         At the operating point: regions hit by two marks, by one, false clusters per image, and per image that has no
         region.
+    by_label, by_distribution, by_outcome : tuple of RegionShare
     """
 
     count: int
@@ -147,6 +158,9 @@ class ClusterResult:
     touched: Estimate
     false_per_image: Estimate
     false_per_image_without: Estimate
+    by_label: tuple[RegionShare, ...]
+    by_distribution: tuple[RegionShare, ...]
+    by_outcome: tuple[RegionShare, ...]
 
 
 @dataclass(frozen=True)
@@ -269,7 +283,7 @@ def evaluate(
         operating_point=operating_point,
         specks=_part(outcomes, weights, lambda one: one.matches is not None, _specks, operating_point),
         clusters=_part(outcomes, weights, lambda one: one.outside is not None, _clusters, operating_point),
-        presence=_part(outcomes, weights, lambda one: one.truth.calcified is not None, _presence, 0.0),
+        presence=_part(outcomes, weights, lambda one: one.calcified is not None, _presence, 0.0),
         remarks=tuple(remarks),
         outcomes=outcomes,
     )
@@ -427,6 +441,22 @@ def _clusters(outcomes: list[Outcome], weights: Floats, operating_point: float) 
         touched=hit([one.region_touched_at for one in outcomes]),
         false_per_image=_ratio(shown, ones, weights),
         false_per_image_without=_ratio(shown * without, without.astype(np.float64), weights),
+        by_label=_region_shares(outcomes, operating_point, "label"),
+        by_distribution=_region_shares(outcomes, operating_point, "distribution"),
+        by_outcome=_region_shares(outcomes, operating_point, "outcome"),
+    )
+
+
+def _region_shares(outcomes: list[Outcome], operating_point: float, field: str) -> tuple[RegionShare, ...]:
+    kind = np.array(
+        [getattr(one, field) for outcome in outcomes for one in outcome.truth.regions or ()], np.str_
+    )
+    hit = np.concatenate([outcome.region_found_at for outcome in outcomes]) >= operating_point
+    touched = np.concatenate([outcome.region_touched_at for outcome in outcomes]) >= operating_point
+    parts = [(name, kind == name) for name in sorted(set(kind.tolist()) - {""})]
+    return tuple(
+        RegionShare(name, int(which.sum()), float(hit[which].mean()), float(touched[which].mean()))
+        for name, which in parts
     )
 
 
@@ -467,7 +497,7 @@ def _cluster_curve(
 
 
 def _presence(outcomes: list[Outcome], weights: Floats, _: float) -> PresenceResult | None:
-    calcified = np.array([bool(outcome.truth.calcified) for outcome in outcomes])
+    calcified = np.array([bool(outcome.calcified) for outcome in outcomes])
     if calcified.all() or not calcified.any():
         return None
     score = np.array([outcome.strongest_cluster for outcome in outcomes])

@@ -43,6 +43,13 @@ class Outcome:
     strongest_cluster: float
 
     @property
+    def calcified(self) -> bool | None:
+        """Whether the image holds calcifications that the data set is about; None where that is not known."""
+        if self.truth.calcified is not None:
+            return self.truth.calcified
+        return self.truth.calcified_by_side.get(self.detections.laterality)
+
+    @property
     def is_true(self) -> NDArray[np.bool_]:
         """Whether each mark hit a true calcification, shape (marks,)."""
         if self.matches is None:

@@ -93,7 +93,7 @@ def _shares(title: str, shares: Sequence[Share], operating_point: float) -> list
 def _clusters(result: ClusterResult | None, operating_point: float) -> list[str]:
     if result is None:
         return []
-    return [
+    lines = [
         f"regions (hit: 2 marks inside; false cluster: 3 marks within 1 cm2 outside): {result.count} on "
         f"{result.images} images, {result.images_without} images without",
         *(_rates(result.at_rates) if result.count else []),
@@ -102,6 +102,15 @@ def _clusters(result: ClusterResult | None, operating_point: float) -> list[str]
         f"    false clusters: {_with_interval(result.false_per_image)} an image, "
         f"{_with_interval(result.false_per_image_without)} an image without regions",
     ]
+    for title, shares in (
+        ("label", result.by_label),
+        ("distribution", result.by_distribution),
+        ("outcome", result.by_outcome),
+    ):
+        if shares:
+            lines += ["", f"  {title:36}{'n':>6}{'hit':>10}{'touched':>10}"]
+            lines += [f"  {one.name:36}{one.count:6}{one.hit:10.3f}{one.touched:10.3f}" for one in shares]
+    return lines
 
 
 def _rates(rates: Sequence[AtRate]) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mammocalc.errors import UnreadableInput
 from mammocalc.evaluate.matching import Marks
 
 Points = NDArray[np.float64]
@@ -22,16 +25,24 @@ class Region:
     polygons : tuple of ndarray of float64, shape (k, 2)
         (row, col) of stored pixels, 0-based; the region is their union.
     label : str
-        Morphology as the data set gives it, in this project's terms where they exist, else empty.
+        Morphology in this project's terms, several joined by ``/``; empty where the data set does not say.
     distribution : str
         ``"grouped"``, ``"linear"``, ... or empty.
     outcome : {"malignant", "benign", ""}
+    masks : tuple of path
+        Images of which one has two values only and shows the region; read when the region is first needed.
     """
 
     polygons: tuple[Points, ...]
     label: str = ""
     distribution: str = ""
     outcome: str = ""
+    masks: tuple[Path, ...] = ()
+
+    @cached_property
+    def outlines(self) -> tuple[Points, ...]:
+        """The polygons, those of the mask included."""
+        return (*self.polygons, *outlines_of(read_mask(self.masks))) if self.masks else self.polygons
 
     def contains(self, row: NDArray[np.float64], col: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether each point lies in the region, shape (n,)."""
@@ -39,9 +50,42 @@ class Region:
 
         points = np.column_stack((row, col))
         inside = np.zeros(len(points), np.bool_)
-        for polygon in self.polygons:
+        for polygon in self.outlines:
             inside |= points_in_poly(points, polygon)
         return inside
+
+
+def read_mask(paths: Sequence[Path]) -> NDArray[np.bool_]:
+    """The first image of two values only, true where it is not zero, shape (rows, columns).
+
+    Raises
+    ------
+    UnreadableInput
+        None of them is such an image.
+    """
+    from mammocalc.read import read
+
+    for path in paths:
+        # The spacing is asked for and does not matter here.
+        pixels = read(path, pixel_spacing_mm=0.05).pixels
+        low, high = pixels.min(), pixels.max()
+        if low == 0 < high and not ((pixels != low) & (pixels != high)).any():
+            return pixels > 0
+    raise UnreadableInput(f"{paths[0].parent}: none of its {len(paths)} images is a mask")
+
+
+def outlines_of(mask: NDArray[np.bool_]) -> tuple[Points, ...]:
+    """Closed outlines half way between the pixels of a mask and those around it, one a piece; holes are filled."""
+    from scipy.ndimage import find_objects, label
+    from skimage.measure import find_contours
+
+    pieces, _ = label(mask, np.ones((3, 3)))
+    outlines = []
+    for number, place in enumerate(find_objects(pieces), 1):
+        piece = np.pad(pieces[place] == number, 1).astype(np.float64)
+        longest = max(find_contours(piece, 0.5), key=len)
+        outlines.append(longest[:-1] + np.array([place[0].start - 1, place[1].start - 1]))
+    return tuple(outlines)
 
 
 def circle(row: float, col: float, radius: float) -> Region:
@@ -104,6 +148,8 @@ class TrueImage:
         None where regions were not marked.
     calcified : bool or None
         Whether there is any calcification that the data set is about; None where it does not say.
+    calcified_by_side : mapping of {"L", "R"} to bool
+        The same where it is stated by breast and only the image itself says which breast it shows.
     group : str
         A kind of image to tell apart in the report, e.g. the detector.
     pixel_spacing_mm : float or None
@@ -116,6 +162,7 @@ class TrueImage:
     specks: Specks | None = None
     regions: tuple[Region, ...] | None = None
     calcified: bool | None = None
+    calcified_by_side: Mapping[str, bool] = field(default_factory=dict)
     group: str = ""
     pixel_spacing_mm: float | None = None
     distractors: tuple[Distractor, ...] = ()

@@ -27,7 +27,7 @@ def marks(places, diameter, with_masks):
 def truth_of(path, places, *, label="round", diameter=0.4, regions=(), group="", with_masks=True):
     labels = [label] * len(places) if isinstance(label, str) else label
     specks = Specks(marks(places, diameter, with_masks), labels)
-    return TrueImage(path, path, specks, tuple(regions), bool(places), group)
+    return TrueImage(path, path, specks, tuple(regions), bool(places), group=group)
 
 
 def judged(pairs, **options):

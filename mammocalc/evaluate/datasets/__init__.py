@@ -8,10 +8,18 @@ from pathlib import Path
 from types import ModuleType
 
 from mammocalc.errors import InvalidParameter, UnreadableInput
-from mammocalc.evaluate.datasets import phantom
+from mammocalc.evaluate.datasets import cbis_ddsm, cmmd, embed, inbreast, mini_mias, phantom, vindr
 from mammocalc.evaluate.truth import DataSet
 
-READERS: Mapping[str, ModuleType] = {"phantom": phantom}
+READERS: Mapping[str, ModuleType] = {
+    "phantom": phantom,
+    "inbreast": inbreast,
+    "cbis-ddsm": cbis_ddsm,
+    "vindr": vindr,
+    "embed": embed,
+    "cmmd": cmmd,
+    "mini-mias": mini_mias,
+}
 DATASETS = tuple(name for name in READERS if name != "phantom")
 """Public data sets by name."""
 
