@@ -402,6 +402,52 @@ def phantom(
 
 
 @app.command()
+def evaluate(
+    findings: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FINDINGS",
+            exists=True,
+            file_okay=False,
+            help="The --out folder of a run; with `detect --min-score 0` the curves are whole.",
+        ),
+    ],
+    truth: Annotated[
+        Path,
+        typer.Argument(metavar="TRUTH", exists=True, file_okay=False, help="Folder of the data set's truth."),
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="phantom, inbreast, cbis-ddsm, vindr, embed, cmmd, mini-mias; told from the files unless given.",
+        ),
+    ] = None,
+    operating_point: Annotated[
+        float, typer.Option(min=0, max=1, metavar="SCORE", help="From this score on, marks count as shown.")
+    ] = 0.5,
+    resamples: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Bootstrap samples of patients for the intervals.")
+    ] = 1000,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures as JSON.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the curves and the score's reliability (PNG).")
+    ] = None,
+) -> None:
+    """Hold findings against a known truth: sensitivity at false marks per image and per cm2, by label and size."""
+    from json import dumps
+
+    from mammocalc.evaluate import evaluate_run
+
+    result = evaluate_run(findings, truth, dataset, operating_point=operating_point, resamples=resamples)
+    print(result.as_text())
+    if json is not None:
+        json.write_text(dumps(result.as_dict(), indent=1) + "\n", encoding="utf-8")
+    if plot is not None:
+        result.plot(plot)
+
+
+@app.command()
 def info(
     warm_up: Annotated[
         bool, typer.Option("--warm-up", help="Compile all kernels now, so that the first image is not slow.")

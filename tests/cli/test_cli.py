@@ -337,7 +337,7 @@ def test_phantoms_are_made_with_their_truth(command, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["normal_00005.dcm", "normal_00005.truth.json"]
 
 
-@pytest.mark.parametrize("name", ["", "detect", "merge", "explain", "rules", "phantom", "info"])
+@pytest.mark.parametrize("name", ["", "detect", "merge", "explain", "rules", "phantom", "evaluate", "info"])
 def test_help_needs_nothing_heavy(name):
     code = (
         "import sys; from mammocalc.cli import main\n"
