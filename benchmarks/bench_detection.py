@@ -138,6 +138,13 @@ def main():
         else:
             data = read_truth(arguments.root, None if arguments.dataset == "folder" else arguments.dataset)
             root, truths, remarks = arguments.root, list(data.images), data.remarks
+            there = [truth for truth in truths if (root / truth.path).exists()]
+            if len(there) < len(truths):
+                remarks = (
+                    *remarks,
+                    f"{len(truths) - len(there)} images of the set are not in the folder: left out",
+                )
+            truths = there
             if arguments.images:
                 truths = truths[arguments.first : arguments.first + arguments.images]
         results = list(pool.map(partial(search, root, arguments.ablation), truths, chunksize=2))

@@ -105,6 +105,8 @@ def false_marks(evaluation, results):
     """(score, outcome, result, index, kind) of every false mark above the operating point, the surest first."""
     out = []
     for outcome, result in zip(evaluation.outcomes, results, strict=True):
+        if outcome.matches is None and outcome.truth.regions is None:
+            continue
         false = ~outcome.is_true
         if outcome.matches is None and outcome.truth.regions is not None:
             marks = outcome.detections.marks
@@ -141,10 +143,25 @@ def kinds(evaluation, results):
             for _, outcome, _, k, why in missed
         ).most_common(25),
         "false_by_kind": Counter(kind for *_, kind in false).most_common(),
+        "of_known_distractors_marked": _marked_distractors(evaluation),
         "false_by_label_given": Counter(
             str(outcome.detections.label[j]) for _, outcome, _, j, _ in false
         ).most_common(),
     }
+
+
+def _marked_distractors(evaluation):
+    """How many of the distractors that are points have a mark on them, and of how many, by kind."""
+    drawn, marked = Counter(), Counter()
+    for outcome in evaluation.outcomes:
+        shown = outcome.detections.score >= evaluation.operating_point
+        marks, spacing = outcome.detections.marks, outcome.detections.pixel_spacing_mm
+        for one in outcome.truth.distractors:
+            if one.kind in POINT_LIKE:
+                apart = np.hypot(marks.row - one.row, marks.col - one.col)[shown] * spacing
+                drawn[one.kind] += 1
+                marked[one.kind] += bool((apart < 0.5 + one.length_mm / 2).any())
+    return [(kind, f"{marked[kind]} of {count}") for kind, count in drawn.most_common()]
 
 
 def as_text(counted):

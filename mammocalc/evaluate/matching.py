@@ -48,8 +48,8 @@ class Matches:
         Intersection over union of each hit, NaN for misses and where masks are not known (or empty: a truth of which
         only the place is known).
     fragment : ndarray of bool, shape (detections,)
-        False positives of which more than 30 % lie on a true calcification that a better detection took. They count
-        as false; the flag only says why.
+        False positives of which more than 30 % (of detections without masks: the centroid) lie on a true calcification
+        that a better detection took. They count as false; the flag only says why.
     """
 
     truth_of: NDArray[np.int64]
@@ -111,7 +111,7 @@ def match(
 def _overlaps(detections: Marks, truths: Marks) -> tuple[dict[int, dict[int, float]], NDArray[np.float64]]:
     """Intersection over union of every touching pair, and the share of each detection that lies on any truth."""
     share = np.zeros(len(detections))
-    if detections.runs is None or truths.runs is None:
+    if truths.runs is None:
         return {}, share
     by_row: dict[int, list[tuple[int, int, int]]] = {}
     truth_area = np.zeros(len(truths))
@@ -119,6 +119,10 @@ def _overlaps(detections: Marks, truths: Marks) -> tuple[dict[int, dict[int, flo
         for row, start, stop in runs:
             by_row.setdefault(row, []).append((start, stop, t))
             truth_area[t] += stop - start
+    if detections.runs is None:
+        for k, (row, col) in enumerate(zip(detections.row, detections.col, strict=True)):
+            share[k] = any(start <= round(col) < end for start, end, _ in by_row.get(round(row), ()))
+        return {}, share
     result: dict[int, dict[int, float]] = {}
     for k, runs in enumerate(detections.runs):
         shared: dict[int, int] = {}

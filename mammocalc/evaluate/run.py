@@ -51,6 +51,10 @@ def evaluate_run(
         remarks.append(
             f"{len(found) - len(pairs)} images of {data.name} are not among the findings: left out"
         )
+    if any(image.specks is not None and image.specks.marks.runs is not None for image, _ in pairs):
+        remarks.append(
+            "the tables of a run hold no outlines: marks hit by distance alone, overlap is not judged"
+        )
     if all((one.score >= operating_point).all() for _, one in pairs):
         remarks.append("no mark scores below the operating point: detect with --min-score 0 for whole curves")
     return evaluate(pairs, operating_point=operating_point, resamples=resamples, remarks=remarks)

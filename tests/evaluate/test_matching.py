@@ -49,6 +49,20 @@ def test_second_piece_of_one_truth_is_false_and_named_a_fragment():
     assert result.fragment.tolist() == [False, True, False]
 
 
+def test_a_piece_without_a_mask_is_told_by_its_centroid():
+    truth = marks((14.5, 19.5), diameter=1.5, runs=[square(10, 10, 10) + square(10, 20, 10)])
+    found = marks((14.5, 19.0), (14.5, 27.4), (14.5, 31.0))
+    assert match(found, np.array([0.9, 0.8, 0.7]), truth, 0.1).fragment.tolist() == [False, True, False]
+
+
+def test_a_truth_without_a_mask_has_no_overlap():
+    truth = marks((14.5, 14.5), (40, 40), runs=[square(10, 10, 10), ()])
+    found = marks((14.5, 14.5), (40, 40), runs=[square(10, 10, 10), square(36, 36, 9)])
+    result = match(found, np.ones(2), truth, 0.1)
+    assert result.truth_of.tolist() == [0, 1]
+    np.testing.assert_array_equal(result.iou, [1.0, np.nan])
+
+
 def test_nothing_on_either_side():
     assert match(marks(), np.empty(0), marks((1, 1)), 0.1).detection_of.tolist() == [-1]
     assert match(marks((1, 1)), np.ones(1), marks(), 0.1).truth_of.tolist() == [-1]
