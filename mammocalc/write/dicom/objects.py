@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import uuid
 from collections.abc import Sequence
 
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -17,6 +16,9 @@ from mammocalc.write.dicom.mammogram import IMPLEMENTATION_UID
 from mammocalc.write.dicom.source import PATIENT, STUDY, moment_of
 
 MANUFACTURER = "mammocalc"
+# The smallest number of 38 digits; ten times as much still fits into the 128 bits that follow 2.25.
+_SMALLEST = 10**37
+_NO_UID = f"2.25.{_SMALLEST}"
 # Elements that a module requires to be there even where nothing is known.
 _MAY_BE_EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "ReferringPhysicianName",
@@ -26,8 +28,12 @@ _MAY_BE_EMPTY = (
 
 def derived_uid(*words: str) -> str:
     """A UID that is the same for the same words, and for no others."""
-    digest = hashlib.sha256("\0".join(words).encode()).digest()
-    return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"
+    return _uid_of(hashlib.sha256("\0".join(words).encode()))
+
+
+def _uid_of(digest: hashlib._Hash) -> str:
+    """A UID below 2.25, always of the same length."""
+    return f"2.25.{_SMALLEST + int.from_bytes(digest.digest(), 'big') % (9 * _SMALLEST)}"
 
 
 def software_version() -> str:
@@ -151,17 +157,11 @@ def as_file(dataset: Dataset, syntax: UID = ExplicitVRLittleEndian) -> bytes:
     Parameters
     ----------
     dataset : Dataset
-        Complete but for its SOP Instance UID, which is set.
+        Complete but for its SOP Instance UID.
     syntax : UID
         In which its pixels, if any, are encoded already.
     """
-    dataset.SOPInstanceUID = "2.25.0"
-    digest = hashlib.sha256(_written(dataset, syntax)).hexdigest()
-    dataset.SOPInstanceUID = derived_uid("instance", digest)
-    return _written(dataset, syntax)
-
-
-def _written(dataset: Dataset, syntax: UID) -> bytes:
+    dataset.SOPInstanceUID = _NO_UID
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
@@ -174,4 +174,6 @@ def _written(dataset: Dataset, syntax: UID) -> bytes:
     buffer = io.BytesIO()
     with quiet():
         dataset.save_as(buffer, enforce_file_format=True, implicit_vr=False, little_endian=True)
-    return buffer.getvalue()
+    written = buffer.getvalue()
+    # In the file's meta information and in the data set; the length stays the same.
+    return written.replace(_NO_UID.encode(), _uid_of(hashlib.sha256(written)).encode())
