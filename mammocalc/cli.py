@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -243,18 +244,33 @@ def _announce_compilation() -> None:
 class _ProgressBar:
     """Inputs done, with rate, time left and failures so far; silent where stderr is not a terminal."""
 
+    _FORMAT = "{percentage:3.0f} % |{bar}| {n_fmt} of {total_fmt} inputs, {remaining} left{postfix}"
+
     def __init__(self) -> None:
         from tqdm import tqdm
 
         self._bar: tqdm[NoReturn] = tqdm(
-            unit=" input", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False
+            desc="looking for inputs ...",
+            bar_format="{desc}",
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
+            leave=False,
+            smoothing=0,
+            miniters=0,
         )
 
     def show(self, done: int, inputs: int, failed: int, rate: float) -> None:
         """Take note of the state of a run; `rate` is in images per second."""
-        self._bar.total = inputs
-        self._bar.set_postfix_str(f"{60 * rate:.0f} images/min, {failed} failed", refresh=False)
-        self._bar.update(done - self._bar.n)
+        bar = self._bar
+        if bar.disable:
+            return
+        bar.total = inputs
+        bar.bar_format = self._FORMAT
+        if rate == 0:
+            # Nothing but what an earlier run has done, which says nothing of the time that is left.
+            bar.initial, bar.start_t = done, time.time()
+        bar.set_postfix_str(f"{60 * rate:.0f} images/min, {failed} failed", refresh=False)
+        bar.update(done - bar.n)
 
     def close(self) -> None:
         """Clear the line."""
@@ -420,7 +436,8 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="phantom, inbreast, cbis-ddsm, vindr, embed, cmmd, mini-mias; told from the files unless given.",
+            help="phantom, inbreast, cbis-ddsm, vindr, embed, cmmd, mini-mias or own-table; told from the files "
+            "unless given.",
         ),
     ] = None,
     operating_point: Annotated[

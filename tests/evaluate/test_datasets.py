@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import plistlib
+import re
 
 import numpy as np
 import pytest
@@ -410,6 +411,53 @@ def test_cmmd_as_an_excel_file_needs_its_package_or_is_read(tmp_path):
     write(tmp_path / "D1-0001" / "1-1.dcm", "")
     (image,) = read_truth(tmp_path).images
     assert image.calcified_by_side == {"R": True}
+
+
+# A table of one's own
+
+OWN = """\
+image,kind,row,col,diameter_mm,label,pixel_spacing_mm,patient
+a/1.png,calcification,10.5,20,0.4,round,0.1,p1
+a/1.png,calcification,30,40,,,,
+a/2.png,region,100,200,10,amorphous,0.05,p1
+a/3.png,none,,,,,0.05,
+"""
+
+
+def test_own_table_of_calcifications_regions_and_normal_images(tmp_path):
+    write(tmp_path / "set" / "truth.csv", OWN)
+    data = read_truth(tmp_path)
+    specks, regions, normal = data.images
+    assert (data.name, specks.path, specks.patient, specks.pixel_spacing_mm) == (
+        "own-table",
+        "set/a/1.png",
+        "p1",
+        0.1,
+    )
+    assert specks.specks.marks.row.tolist() == [10.5, 30.0]
+    assert specks.specks.marks.diameter_mm.tolist() == [0.4, 0.0]
+    assert (list(specks.specks.label), specks.regions, specks.calcified) == (["round", ""], None, True)
+    assert regions.specks is None
+    assert regions.regions[0].label == "amorphous"
+    assert inside(regions.regions[0], 100 + 99, 200)
+    assert not inside(regions.regions[0], 100 + 101, 200)
+    assert (len(normal.specks), normal.regions, normal.calcified) == (0, (), False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("none,,", "nothing,,", "kind 'nothing' is none of calcification, region, none"),
+        ("amorphous,0.05", "amorphous,", "a/2.png: a region needs pixel_spacing_mm"),
+        ("10.5,20", "x,20", "a/1.png: could not convert"),
+        ("30,40,,,,", "30,40,,,0.2,", "a/1.png: has more than one pixel_spacing_mm"),
+    ],
+)
+def test_own_table_tells_what_is_wrong(tmp_path, old, new, told):
+    assert old in OWN
+    write(tmp_path / "truth.csv", OWN.replace(old, new))
+    with pytest.raises(UnreadableInput, match=re.escape(told)):
+        read_truth(tmp_path, "own-table")
 
 
 # Tables

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from mammocalc.errors import InvalidParameter, UnreadableInput
-from mammocalc.evaluate.datasets import cbis_ddsm, cmmd, embed, inbreast, mini_mias, phantom, vindr
+from mammocalc.evaluate.datasets import cbis_ddsm, cmmd, embed, inbreast, mini_mias, own_table, phantom, vindr
 from mammocalc.evaluate.truth import DataSet
 
 READERS: Mapping[str, ModuleType] = {
@@ -19,9 +19,10 @@ READERS: Mapping[str, ModuleType] = {
     "embed": embed,
     "cmmd": cmmd,
     "mini-mias": mini_mias,
+    "own-table": own_table,
 }
 DATASETS = tuple(name for name in READERS if name != "phantom")
-"""Public data sets by name."""
+"""Data sets by name: public ones, and a table of one's own."""
 
 
 def read_truth(root: str | os.PathLike[str], dataset: str | None = None) -> DataSet:
