@@ -299,9 +299,16 @@ def _print_plan(summary: BatchSummary) -> None:
     for planned in summary.planned:
         frames = f", {planned.frames} frames" if planned.frames > 1 else ""
         verdict = "would be read" if planned.status == "ok" else f"{planned.status}: {planned.reason}"
-        print(f"{planned.name}: {verdict}{frames}")
+        print(f"{_on_one_line(planned.name)}: {verdict}{frames}")
     searched = sum(planned.status == "ok" for planned in summary.planned)
     print(f"{searched} of {len(summary.planned)} inputs would be read")
+
+
+def _on_one_line(name: str) -> str:
+    """A file name as it can be shown: line ends, commands to the terminal and bytes that are no text are spelt out."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name
+    )
 
 
 def _print_timings(summary: BatchSummary) -> None:

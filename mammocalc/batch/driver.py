@@ -74,6 +74,7 @@ class Driver:
         crew: Crew | None = None
         tasks = self._tasks(inventory)
         under_way = 0
+        self._tell()
         try:
             while True:
                 while crew is None or under_way < crew.capacity:
@@ -185,6 +186,9 @@ class Driver:
         else:
             self._frames_left.pop(name, None)
             self._inputs_done += 1
+        self._tell()
+
+    def _tell(self) -> None:
         if self._progress is not None:
             seconds = time.perf_counter() - self._began
             rate = (self._rows_done - self.resumed) / seconds if seconds else 0.0

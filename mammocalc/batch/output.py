@@ -65,6 +65,11 @@ def unwritable(out: Path, error: OSError) -> MammocalcError:
 def _check_earlier(
     out: Path, tables: Path, ledger: Ledger, shard: tuple[int, int] | None, existing: Existing
 ) -> None:
+    try:
+        os.fspath(out).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(out).decode("utf-8", "backslashreplace")
+        raise InvalidParameter(f"{shown}: the name of a folder for results must be valid UTF-8") from None
     if out.exists() and not out.is_dir():
         raise InvalidParameter(f"{out}: is a file, not a folder for results")
     check_tables_are_ours(tables)

@@ -351,7 +351,7 @@ def test_links_and_empty_folders(detect, folder, tmp_path):
 def test_progress_counts_to_the_end(detect, mixed, tmp_path):
     calls = []
     detect(mixed, tmp_path / "out", progress=lambda *now: calls.append(now))
-    assert len(calls) == 13
+    assert len(calls) == 14
     assert [done for done, *_ in calls] == sorted(done for done, *_ in calls)
     assert calls[-1][:3] == (9, 9, 4)
     assert calls[-1][3] > 0
@@ -454,4 +454,4 @@ def test_time_spent_does_not_count_what_was_resumed(detect, mixed, tmp_path):
     detect(mixed, tmp_path / "out")
     rates = []
     detect(mixed, tmp_path / "out", progress=lambda done, total, failed, rate: rates.append(rate))
-    assert rates == [0.0] * 13
+    assert rates == [0.0] * 14

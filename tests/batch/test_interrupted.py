@@ -148,6 +148,12 @@ def test_an_output_that_cannot_be_made(detect, mixed, tmp_path):
         detect(mixed, tmp_path / "file" / "out")
 
 
+def test_an_output_whose_name_tables_cannot_have(detect, mixed, tmp_path):
+    with pytest.raises(MammocalcError, match=r"not\\xffutf8: the name of a folder for results must be valid"):
+        detect(mixed, tmp_path / os.fsdecode(b"not\xffutf8"))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_read_only_output(detect, mixed, tmp_path, monkeypatch):
     detect(mixed, tmp_path / "out")
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -183,6 +184,21 @@ def test_a_dry_run_reads_and_writes_nothing(folder, command, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_names_cannot_break_lines_or_command_the_terminal(command, tmp_path):
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    for name in (b"new\nline", b"not\xffutf8", b"red\x1b[31m", "grün".encode()):
+        (folder / os.fsdecode(name)).write_bytes(b"x")
+    _, printed, _ = command("detect", folder, "--out", tmp_path / "out", "--dry-run")
+    assert [line.partition(":")[0] for line in printed.splitlines()] == [
+        "grün",
+        r"new\nline",
+        r"not\udcffutf8",
+        r"red\x1b[31m",
+        "0 of 4 inputs would be read",
+    ]
+
+
 # {} is a folder with images.
 USAGE_ERRORS = {
     "no output": ("detect {}", "--out"),
@@ -236,17 +252,20 @@ def test_interrupting_says_how_to_go_on(folder, command, tmp_path, monkeypatch):
     assert "run the same command again to go on" in error
 
 
-def test_the_progress_bar_tells_rate_and_failures(monkeypatch, capsys):
+def test_the_progress_bar_tells_rate_time_left_and_failures(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
     bar = cli._ProgressBar()
-    bar.show(0, 40, 0, 0.0)
+    assert capsys.readouterr().err.strip() == "looking for inputs ..."
     bar._bar.mininterval = 0
-    bar.show(10, 40, 2, 5.0)
-    bar._bar.refresh()
+    bar.show(0, 40, 0, 0.0)
+    bar.show(16, 40, 1, 0.0)  # done by an earlier run
+    assert "16 of 40 inputs, ? left" in capsys.readouterr().err
+    bar._bar.start_t -= 60
+    bar.show(20, 40, 2, 5.0)  # four in a minute; frames are counted by the rate
     drawn = capsys.readouterr().err
     bar.close()
-    assert "10/40" in drawn
-    assert "300 images/min, 2 failed" in drawn
+    assert "20 of 40 inputs, 05:00 left, 300 images/min, 2 failed" in drawn
 
 
 def test_the_first_run_says_that_kernels_are_compiled(folder, command, tmp_path, monkeypatch):
