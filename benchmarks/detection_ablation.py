@@ -8,6 +8,7 @@ import numpy as np
 
 import mammocalc as mc
 from mammocalc.evaluate import Detections, evaluate
+from mammocalc.evaluate.detections import masks_of
 from mammocalc.evaluate.matching import Marks
 from mammocalc.prepare import prepare
 from mammocalc.segment import segment
@@ -106,19 +107,15 @@ def _without_equalisation(scene):
 def _marks(regions, scene, path):
     """Marks from regions alone, without measuring them."""
     top, left = scene.origin
-    runs = list(
-        zip(
-            (regions.run_row + top).tolist(),
-            (regions.run_start + left).tolist(),
-            (regions.run_stop + left).tolist(),
-            strict=True,
-        )
-    )
-    masks = [runs[a:b] for a, b in zip(regions.offsets[:-1], regions.offsets[1:], strict=True)]
     evidence = regions.evidence
     return Detections(
         path,
-        Marks(evidence["row"] + top, evidence["col"] + left, evidence["diameter_mm"], masks),
+        Marks(
+            evidence["row"] + top,
+            evidence["col"] + left,
+            evidence["diameter_mm"],
+            masks_of(regions, scene.origin),
+        ),
         regions.score,
         np.full(len(regions), "", np.str_),
         scene.pixel_spacing_mm,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from mammocalc.evaluate.matching import Marks, Runs
 
 if TYPE_CHECKING:
     from mammocalc.findings import Findings
+    from mammocalc.segment.regions import Regions
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ def detections_of(findings: Findings, path: str | None = None) -> Detections:
             np.asarray(columns["row"], np.float64),
             np.asarray(columns["col"], np.float64),
             np.asarray(columns["diameter_mm"], np.float64),
-            masks_of(findings),
+            masks_of(findings.regions, findings.scene.origin),
         ),
         score=np.asarray(findings.regions.score, np.float64),
         label=np.asarray(findings.classification.label, np.str_),
@@ -80,14 +82,20 @@ def detections_of(findings: Findings, path: str | None = None) -> Detections:
     )
 
 
-def masks_of(findings: Findings) -> list[Runs]:
-    """The pixels of every calcification as (row, start, stop) of the stored pixel matrix."""
-    regions = findings.regions
-    top, left = findings.scene.origin
+def masks_of(regions: Regions, origin: tuple[int, int]) -> list[Runs]:
+    """The pixels of every region as (row, start, stop) of the stored pixel matrix.
+
+    Parameters
+    ----------
+    regions : Regions
+    origin : tuple of int
+        Stored (row, col) of the plane's first pixel.
+    """
+    top, left = origin
     rows = (regions.run_row + top).tolist()
     starts, stops = (regions.run_start + left).tolist(), (regions.run_stop + left).tolist()
     runs = list(zip(rows, starts, stops, strict=True))
-    return [runs[first:last] for first, last in zip(regions.offsets[:-1], regions.offsets[1:], strict=True)]
+    return [runs[first:last] for first, last in itertools.pairwise(regions.offsets.tolist())]
 
 
 def read_detections(folder: str | os.PathLike[str]) -> list[Detections]:
