@@ -20,7 +20,7 @@ from mammocalc_kernels.stable_sort import sort_stably
 
 
 @kernel
-def _smoothed(plane, row, col):  # type: ignore[no-untyped-def]
+def smoothed_value(plane, row, col):  # type: ignore[no-untyped-def]
     """Binomial 3x3 mean (Gaussian of sigma 0.71 px), border replicated."""
     h, w = plane.shape
     up = row - 1 if row > 0 else 0
@@ -219,7 +219,7 @@ def _delineate(  # type: ignore[no-untyped-def]
                 d = distance[i, j]
                 if d > reach:
                     continue
-                value[i, j] = _smoothed(plane, top + i, left + j)
+                value[i, j] = smoothed_value(plane, top + i, left + j)
                 if d > 2 and occupied[top + i, left + j] == 0:
                     ring_value[count] = value[i, j]
                     ring_row[count] = i

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mammocalc.prepare.scene import Scene
 from mammocalc.segment.components import Components, level_at
 from mammocalc.segment.parameters import SegmentParameters
+from mammocalc.segment.strands import Outlines, joined_strands
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,14 @@ class Objects:
             self.pixel[index], start, {name: values[keep] for name, values in self.evidence.items()}
         )
 
+    def without(self, removed: NDArray[np.bool_]) -> Objects:
+        """The same objects and evidence without some of their pixels, of none all."""
+        sizes = np.bincount(self.owner()[~removed], minlength=len(self))
+        return Objects(self.pixel[~removed], np.concatenate(([0], np.cumsum(sizes))), self.evidence)
+
+
+# Share of a lump's pixels that may lie on specks that it does not replace.
+_MOST_SHARED = 0.2
 
 #: What speaks for or against an object, and in what unit.
 EVIDENCE = {
@@ -70,7 +79,7 @@ EVIDENCE = {
 def outlined_objects(
     scene: Scene, components: Components, ring_mm: float, parameters: SegmentParameters, threads: int
 ) -> Objects:
-    """Delineate every component and gather the evidence.
+    """Delineate every component, join the pieces of strands at full resolution, and gather the evidence.
 
     Parameters
     ----------
@@ -90,18 +99,23 @@ def outlined_objects(
 
     plane, pitch = scene.plane, scene.pixel_spacing_mm
     ring = max(3, round(ring_mm / pitch))
-    pixel, start, contrast, peak, surroundings = delineate(
-        plane,
-        components.offsets,
-        components.run_row,
-        components.run_start,
-        components.run_stop,
-        ring=ring,
-        fraction=parameters.outline_fraction,
-        saddle=parameters.saddle_fraction,
-        smallest_contrast=1.0,
-        threads=threads,
+    outlines = Outlines(
+        *delineate(
+            plane,
+            components.offsets,
+            components.run_row,
+            components.run_start,
+            components.run_stop,
+            ring=ring,
+            fraction=parameters.outline_fraction,
+            saddle=parameters.saddle_fraction,
+            smallest_contrast=1.0,
+            threads=threads,
+        )
     )
+    if components.factor == 1:
+        outlines = joined_strands(outlines, plane, pitch, parameters, threads)
+    pixel, start, contrast = outlines.pixel, outlines.start, outlines.contrast
     measured = object_evidence(
         plane,
         components.response,
@@ -117,8 +131,8 @@ def outlined_objects(
     # A pixel is a square, not a point: 1/12 is its own second moment.
     row_row, col_col = row_row + 1 / 12, col_col + 1 / 12
     spread = np.sqrt((row_row - col_col) ** 2 + 4 * row_col**2)
-    peak = np.maximum(peak.astype(np.float64), 1e-6)
-    deviation, slope = surroundings.astype(np.float64).T
+    peak = np.maximum(outlines.peak.astype(np.float64), 1e-6)
+    deviation, slope = outlines.surroundings.astype(np.float64).T
     diameter = np.sqrt(4 / np.pi * np.diff(start))
     isolation, one_sided = _isolation(measured[:, 9:], level, peak)
     edge_width = peak / np.maximum(gradient, 1e-6)
@@ -171,31 +185,35 @@ def lumps_over_specks(
 ) -> Objects:
     """Join both searches: a sharp-edged lump replaces the fragments that the finer search made of it.
 
-    A lump stands where its edge is as sharp as calcium's and it is at least three times the fragments it covers;
-    otherwise the specks stand and the lump is dropped. Objects come back ordered by first pixel.
+    A lump stands where its edge is as sharp as calcium's, it is at least twice the largest fragment it covers, and no
+    more than a fifth of it lies on specks that reach beyond it; otherwise the specks stand and the lump is dropped.
+    Objects come back ordered by first pixel.
     """
-    covered_by = np.full(scene.plane.size, -1, np.int32) if len(lumps) else np.empty(0, np.int32)
     smallest_mm = 2 * parameters.speck_scale_mm
     sharp = (lumps.evidence["edge_width_mm"] <= parameters.coarse_edge_width_mm) & (
         lumps.evidence["diameter_mm"] >= smallest_mm
     )
-    lump_area = np.diff(lumps.start)
+    speck_on = np.full(scene.plane.size, -1, np.int32) if sharp.any() else np.empty(0, np.int32)
+    if sharp.any():
+        speck_on[specks.pixel] = specks.owner()
+    speck_area, lump_area = np.diff(specks.start), np.diff(lumps.start)
     dropped = np.zeros(len(specks), np.bool_)
     kept: list[int] = []
-    owner = specks.owner()
     for k in np.flatnonzero(sharp):
-        covered_by[lumps.pixel[lumps.start[k] : lumps.start[k + 1]]] = k
-    speck_area = np.diff(specks.start)
-    inside = covered_by[specks.pixel] if len(lumps) else np.full(len(specks.pixel), -1, np.int32)
-    for k in np.flatnonzero(sharp):
-        shared = np.bincount(owner[inside == k], minlength=len(specks))
-        fragments = shared > 0.5 * speck_area
-        largest = int(speck_area[fragments].max()) if fragments.any() else 0
-        if lump_area[k] >= 2 * largest:
-            dropped |= fragments
+        beneath = speck_on[lumps.pixel[lumps.start[k] : lumps.start[k + 1]]]
+        index, shared = np.unique(beneath[beneath >= 0], return_counts=True)
+        fragment = shared > 0.5 * speck_area[index]
+        largest = int(speck_area[index[fragment]].max()) if fragment.any() else 0
+        # What mostly lies on an object that reaches beyond it is a part of that object.
+        if lump_area[k] >= 2 * largest and shared[~fragment].sum() <= _MOST_SHARED * lump_area[k]:
+            dropped[index[fragment]] = True
             kept.append(int(k))
     survivors = specks.subset(np.flatnonzero(~dropped))
-    both = _joined(survivors, lumps.subset(np.array(kept, np.int64)))
+    chosen = lumps.subset(np.array(kept, np.int64))
+    if len(chosen):
+        standing = (speck_on[chosen.pixel] >= 0) & ~dropped[speck_on[chosen.pixel]]
+        chosen = chosen.without(standing)
+    both = _joined(survivors, chosen)
     return both.subset(np.argsort(both.pixel[both.start[:-1]], kind="stable"))
 
 

@@ -28,7 +28,7 @@ class SegmentParameters:
     seed_response: float = bounded(
         3.6, 1.0, 50.0, "response, in local noise and texture, that a candidate must reach"
     )
-    growth_response: float = bounded(2.2, 0.5, 50.0, "response down to which a candidate's component extends")
+    growth_response: float = bounded(3.0, 0.5, 50.0, "response down to which a candidate's component extends")
     lump_seed_response: float = bounded(
         7.0, 1.0, 50.0, "the response a lump larger than the speck scales must reach"
     )
@@ -44,6 +44,13 @@ class SegmentParameters:
     )
     saddle_fraction: float = bounded(
         0.75, 0.4, 1.0, "specks are one where the saddle keeps this share of the lower peak"
+    )
+    strand_elongation: float = bounded(
+        1.8, 1.0, 10.0, "pieces at least this elongated may continue each other as one strand"
+    )
+    strand_gap_mm: float = bounded(0.4, 0.0, 2.0, "longest gap between two pieces of a strand")
+    strand_bridge: float = bounded(
+        0.3, 0.05, 1.0, "share of the lower peak contrast that such a gap keeps all along"
     )
     background_ring_mm: float = bounded(0.35, 0.1, 2.0, "width of the ring in which the background is fitted")
     skin_margin_mm: float = bounded(1.0, 0.0, 10.0, "nothing is searched closer than this to the skin line")

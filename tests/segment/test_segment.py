@@ -110,6 +110,36 @@ def test_touching_specks_are_two_regions():
     assert len(segment(scene_of(plane))) == 2
 
 
+def test_a_strand_of_uneven_brightness_is_one_region():
+    plane = tissue()
+    for start, end, height in (
+        ((200, 100), (200, 118), 25),
+        ((200, 118), (206, 124), 11),
+        ((206, 124), (214, 140), 25),
+    ):
+        plane = np.maximum(plane, with_rod(tissue(), start, end, 2.0, height))
+    apart = SegmentParameters(strand_gap_mm=0.0)
+    assert len(segment(scene_of(plane), apart)) > 1
+    regions = segment(scene_of(plane))
+    assert len(regions) == 1
+    assert regions.mask(0).sum() > 150
+
+
+def test_a_speck_beside_the_tip_of_a_cast_stays_apart():
+    plane = with_rod(tissue(), (200, 100), (200, 118), 2.0, 25)
+    plane = with_disc(plane, 200, 128, 2.5, 25)
+    assert len(segment(scene_of(plane))) == 2
+
+
+def test_lumps_and_strands_share_no_pixel():
+    plane = with_rod(tissue(), (200, 100), (230, 190), 5.0, 12)
+    for along in (0.3, 0.6):
+        plane = with_disc(plane, 200 + 30 * along, 100 + 90 * along, 6.0, 25)
+    regions = segment(scene_of(plane), SegmentParameters(min_score=0.0))
+    owners = sum((regions.labels() == k + 1).sum() for k in range(len(regions)))
+    assert owners == sum(regions.mask(k).sum() for k in range(len(regions)))
+
+
 def test_nothing_is_searched_on_foreign_objects_or_outside_the_margin():
     plane = with_disc(tissue(), 200, 200, 4, 30)
     assert len(segment(scene_of(plane))) == 1

@@ -1,0 +1,181 @@
+"""Pieces of one strand: elongated objects whose tip leads over a bright bridge to another object."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc_kernels.compile import kernel, run_bands
+from mammocalc_kernels.delineation import smoothed_value
+
+# Objects within reach of one tip; more would be a texture, not a strand.
+_MOST_PARTNERS = 8
+
+
+def strand_links(
+    plane: NDArray[np.float32],
+    owner: NDArray[np.int32],
+    pixel: NDArray[np.int64],
+    contrast: NDArray[np.float32],
+    start: NDArray[np.int64],
+    peak: NDArray[np.float32],
+    *,
+    elongation: float,
+    reach: float,
+    bridge: float,
+    threads: int = 1,
+) -> NDArray[np.int64]:
+    """Which objects continue each other across a gap that stays bright.
+
+    A link leads from either tip of an elongated object, ahead, to the nearest pixel of another object. It holds where
+    the plane along the straight way there never falls below a share of the lower peak. Two round specks that touch
+    are not linked, however bright the saddle between them.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, shape (h, w)
+        Bright = dense, C-contiguous.
+    owner : ndarray of int32, shape (h, w)
+        k + 1 on every pixel of object k, else 0.
+    pixel, contrast, start, peak
+        As `delineation.delineate` returns them.
+    elongation : float
+        Ratio of the axes (by second moments) from which an object has tips.
+    reach : float
+        Longest gap, px between pixel centres.
+    bridge : float
+        Share of the lower peak contrast that the way must keep, 0 to 1.
+    threads : int
+        The result does not depend on it.
+
+    Returns
+    -------
+    ndarray of int64, shape (links, 4)
+        The object, the other one, the tip and the pixel reached (flat plane index); in order of object.
+    """
+
+    def part(first: int, end: int) -> NDArray[np.int64]:
+        links: NDArray[np.int64] = _links(
+            plane, owner, pixel, contrast, start, peak, elongation, reach, bridge, first, end
+        )
+        return links
+
+    return np.concatenate(run_bands(part, len(start) - 1, threads))
+
+
+@kernel
+def _links(plane, owner, pixel, contrast, start, peak, elongation, reach, bridge, first, end):  # type: ignore[no-untyped-def]
+    h, w = plane.shape
+    out = np.empty((2 * _MOST_PARTNERS * (end - first), 4), np.int64)
+    count = 0
+    partner = np.empty(_MOST_PARTNERS, np.int64)
+    reached = np.empty(_MOST_PARTNERS, np.int64)
+    nearest = np.empty(_MOST_PARTNERS, np.float64)
+    radius = int(reach)
+    for k in range(first, end):
+        row, col, along_row, along_col, ratio = _axis(pixel, start[k], start[k + 1], w)
+        if ratio < elongation:
+            continue
+        for side in range(2):
+            dr, dc = (along_row, along_col) if side == 0 else (-along_row, -along_col)
+            tip, furthest = start[k], -math.inf
+            for q in range(start[k], start[k + 1]):
+                ahead = (pixel[q] // w - row) * dr + (pixel[q] % w - col) * dc
+                if ahead > furthest:
+                    tip, furthest = q, ahead
+            tip_row, tip_col = pixel[tip] // w, pixel[tip] % w
+            partners = 0
+            for i in range(max(tip_row - radius, 0), min(tip_row + radius + 1, h)):
+                for j in range(max(tip_col - radius, 0), min(tip_col + radius + 1, w)):
+                    other = owner[i, j] - 1
+                    if other < 0 or other == k:
+                        continue
+                    distance = math.hypot(i - tip_row, j - tip_col)
+                    if distance > reach or (i - tip_row) * dr + (j - tip_col) * dc < 0.0:
+                        continue
+                    slot = 0
+                    while slot < partners and partner[slot] != other:
+                        slot += 1
+                    if slot == _MOST_PARTNERS:
+                        continue
+                    if slot == partners:
+                        partner[slot], nearest[slot] = other, math.inf
+                        partners += 1
+                    if distance < nearest[slot]:
+                        nearest[slot], reached[slot] = distance, i * w + j
+            for slot in range(partners):
+                other = partner[slot]
+                there = _place_of(pixel, start[other], start[other + 1], reached[slot])
+                lowest = _lowest_between(plane, pixel[tip], contrast[tip], pixel[there], contrast[there])
+                if lowest >= bridge * min(peak[k], peak[other]):
+                    out[count, 0] = k
+                    out[count, 1] = other
+                    out[count, 2] = pixel[tip]
+                    out[count, 3] = pixel[there]
+                    count += 1
+    return out[:count]
+
+
+@kernel
+def _axis(pixel, first, end, w):  # type: ignore[no-untyped-def]
+    """Centroid, unit vector along the longer axis, and ratio of the axes of an object's pixels."""
+    n = end - first
+    row = col = 0.0
+    for q in range(first, end):
+        row += pixel[q] // w
+        col += pixel[q] % w
+    row /= n
+    col /= n
+    # A pixel is a square, not a point: 1/12 is its own second moment.
+    rr, cc, rc = n / 12.0, n / 12.0, 0.0
+    for q in range(first, end):
+        y, x = pixel[q] // w - row, pixel[q] % w - col
+        rr += y * y
+        cc += x * x
+        rc += y * x
+    spread = math.sqrt((rr - cc) * (rr - cc) + 4.0 * rc * rc)
+    angle = 0.5 * math.atan2(2.0 * rc, cc - rr)
+    ratio = math.sqrt((rr + cc + spread) / max(rr + cc - spread, 1e-9))
+    return row, col, math.sin(angle), math.cos(angle), ratio
+
+
+@kernel
+def _place_of(pixel, first, end, wanted):  # type: ignore[no-untyped-def]
+    """Where a pixel stands in an object's ascending list."""
+    low, high = first, end - 1
+    while low < high:
+        middle = (low + high) >> 1
+        if pixel[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def _lowest_between(plane, one, one_contrast, other, other_contrast):  # type: ignore[no-untyped-def]
+    """Lowest contrast along the straight way between two pixels, over the background interpolated between them."""
+    w = plane.shape[1]
+    row, col = one // w, one % w
+    by_row, by_col = other // w - row, other % w - col
+    background = smoothed_value(plane, row, col) - one_contrast
+    rise = smoothed_value(plane, row + by_row, col + by_col) - other_contrast - background
+    steps = max(abs(by_row), abs(by_col))
+    lowest = min(one_contrast, other_contrast)
+    for s in range(1, steps):
+        share = s / steps
+        i, j = round(row + share * by_row), round(col + share * by_col)
+        lowest = min(lowest, smoothed_value(plane, i, j) - background - np.float32(share) * rise)
+    return lowest
+
+
+def object_numbers(
+    shape: tuple[int, int], pixel: NDArray[np.int64], start: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """k + 1 on every pixel of object k, else 0; shape `shape`."""
+    owner: Any = np.zeros(shape, np.int32)
+    owner.ravel()[pixel] = np.repeat(np.arange(1, len(start), dtype=np.int32), np.diff(start))
+    return np.asarray(owner)

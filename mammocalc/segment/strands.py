@@ -1,0 +1,142 @@
+"""Joining the pieces of one strand: a cast or a thread of uneven brightness comes out of the outlining in parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammocalc.segment.parameters import SegmentParameters
+
+
+@dataclass(frozen=True, eq=False)
+class Outlines:
+    """Objects as `mammocalc_kernels.delineation.delineate` outlines them.
+
+    Attributes
+    ----------
+    pixel : ndarray of int64
+    start : ndarray of int64, shape (n + 1,)
+    contrast : ndarray of float32
+    peak : ndarray of float32, shape (n,)
+    surroundings : ndarray of float32, shape (n, 2)
+    """
+
+    pixel: NDArray[np.int64]
+    start: NDArray[np.int64]
+    contrast: NDArray[np.float32]
+    peak: NDArray[np.float32]
+    surroundings: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """Number of objects."""
+        return len(self.peak)
+
+
+def joined_strands(
+    outlines: Outlines,
+    plane: NDArray[np.float32],
+    pixel_spacing_mm: float,
+    parameters: SegmentParameters,
+    threads: int,
+) -> Outlines:
+    """Join objects that continue each other over a bright bridge; the bridge becomes part of the object.
+
+    Parameters
+    ----------
+    outlines : Outlines
+    plane : ndarray of float32, shape (h, w)
+    pixel_spacing_mm : float
+    parameters : SegmentParameters
+    threads : int
+
+    Returns
+    -------
+    Outlines
+        A joined object stands in the place of its first part; peak and surroundings are those of its brightest one.
+    """
+    from mammocalc_kernels.strands import object_numbers, strand_links
+
+    if len(outlines) < 2:
+        return outlines
+    owner = object_numbers(plane.shape, outlines.pixel, outlines.start)
+    links = strand_links(
+        plane,
+        owner,
+        outlines.pixel,
+        outlines.contrast,
+        outlines.start,
+        outlines.peak,
+        elongation=parameters.strand_elongation,
+        reach=parameters.strand_gap_mm / pixel_spacing_mm,
+        bridge=parameters.strand_bridge,
+        threads=threads,
+    )
+    if not len(links):
+        return outlines
+    first_part = _first_parts(len(outlines), links[:, :2])
+    added = [_bridge(link, outlines, owner) for link in links]
+    sizes = [len(pixels) for pixels, _ in added]
+    strand = first_part[np.repeat(np.arange(len(outlines)), np.diff(outlines.start))]
+    strand = np.concatenate((strand, np.repeat(first_part[links[:, 0]], sizes)))
+    pixel = np.concatenate((outlines.pixel, *(pixels for pixels, _ in added)))
+    contrast = np.concatenate((outlines.contrast, *(values for _, values in added)))
+    # A pixel on two bridges belongs to the strand of the first.
+    _, distinct = np.unique(pixel, return_index=True)
+    distinct = distinct[np.argsort(strand[distinct], kind="stable")]
+    strand, pixel, contrast = strand[distinct], pixel[distinct], contrast[distinct]
+    parts = np.unique(first_part)
+    start = np.append(np.searchsorted(strand, parts), len(strand)).astype(np.int64)
+    by_brightness = np.lexsort((-outlines.peak, first_part))
+    brightest = by_brightness[np.searchsorted(first_part[by_brightness], parts)]
+    return Outlines(pixel, start, contrast, outlines.peak[brightest], outlines.surroundings[brightest])
+
+
+def _first_parts(count: int, links: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each object the first one of all that are linked to it, directly or not."""
+    first = list(range(count))
+
+    def root(k: int) -> int:
+        while first[k] != k:
+            first[k] = first[first[k]]
+            k = first[k]
+        return k
+
+    for one, other in links.tolist():
+        a, b = root(one), root(other)
+        first[max(a, b)] = min(a, b)
+    return np.array([root(k) for k in range(count)], np.int64)
+
+
+def _bridge(link: NDArray[np.int64], outlines: Outlines, owner: NDArray[Any]) -> tuple[Any, Any]:
+    """The free pixels between two linked ones, as broad as half of the thinner object, and a contrast for them."""
+    one, other, tip, reached = link.tolist()
+    h, w = owner.shape
+    (row, col), (end_row, end_col) = divmod(tip, w), divmod(reached, w)
+    thinnest = min(_thickness(outlines, one, w), _thickness(outlines, other, w))
+    radius = int(thinnest / 4)
+    steps = max(abs(end_row - row), abs(end_col - col))
+    share = np.arange(1, steps)[:, None, None] / max(steps, 1)
+    around = np.arange(-radius, radius + 1)
+    rows = np.rint(row + share * (end_row - row)).astype(np.int64) + around[:, None]
+    cols = np.rint(col + share * (end_col - col)).astype(np.int64) + around[None, :]
+    rows, cols = np.broadcast_arrays(rows, cols)
+    inside = (rows >= 0) & (rows < h) & (cols >= 0) & (cols < w)
+    pixels = np.unique(rows[inside] * w + cols[inside])
+    pixels = pixels[owner.ravel()[pixels] == 0]
+    ends = [
+        outlines.contrast[outlines.start[k] : outlines.start[k + 1]][
+            np.searchsorted(outlines.pixel[outlines.start[k] : outlines.start[k + 1]], at)
+        ]
+        for k, at in ((one, tip), (other, reached))
+    ]
+    return pixels, np.full(len(pixels), min(ends), np.float32)
+
+
+def _thickness(outlines: Outlines, k: int, w: int) -> float:
+    """Area over the longer side of the bounding box, px."""
+    pixels = outlines.pixel[outlines.start[k] : outlines.start[k + 1]]
+    longest = max(np.ptp(pixels // w), np.ptp(pixels % w)) + 1
+    return float(len(pixels) / longest)

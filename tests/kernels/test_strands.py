@@ -1,0 +1,115 @@
+"""Links between the pieces of strands against a readable twin."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from mammocalc_kernels.strands import object_numbers, strand_links
+from scipy import ndimage
+
+SETTINGS = {"elongation": 1.8, "reach": 5.5, "bridge": 0.3}
+
+
+def smoothed(plane):
+    taps = np.array([0.25, 0.5, 0.25])
+    by_row = ndimage.correlate1d(plane.astype(np.float64), taps, 0, mode="nearest")
+    return ndimage.correlate1d(by_row, taps, 1, mode="nearest")
+
+
+def outlined(plane, labels):
+    """Pixel lists, contrasts over a background of 0, and peaks."""
+    n = labels.max()
+    lists = [np.flatnonzero(labels == k + 1) for k in range(n)]
+    smooth = smoothed(plane).ravel()
+    pixel = np.concatenate(lists).astype(np.int64)
+    start = np.concatenate(([0], np.cumsum([len(part) for part in lists]))).astype(np.int64)
+    peak = np.array([smooth[part].max() for part in lists], np.float32)
+    return pixel, smooth[pixel].astype(np.float32), start, peak
+
+
+def twin(plane, labels, elongation, reach, bridge):
+    """Pairs of linked objects, by covariance and sampling: those of every, and those of any, choice among equals."""
+    smooth = smoothed(plane)
+    sure, possible = set(), set()
+    for k in range(1, labels.max() + 1):
+        points = np.argwhere(labels == k)
+        spread = np.cov(points.T, bias=True) + np.eye(2) / 12
+        values, vectors = np.linalg.eigh(np.atleast_2d(spread))
+        if np.sqrt(values[1] / values[0]) < elongation:
+            continue
+        for ahead in (vectors[:, 1], -vectors[:, 1]):
+            for other in set(range(1, labels.max() + 1)) - {k}:
+                there = np.argwhere(labels == other)
+                peaks = min(smooth[labels == k].max(), smooth[labels == other].max())
+                outcomes = set()
+                tips = points[points @ ahead > (points @ ahead).max() - 1e-9]
+                for tip, slack in itertools.product(tips, (-1e-9, 1e-9)):
+                    distance = np.hypot(*(there - tip).T)
+                    good = (distance <= reach) & ((there - tip) @ ahead >= slack)
+                    if not good.any():
+                        outcomes.add(False)
+                        continue
+                    nearest = there[good][np.argmin(distance[good])]
+                    way = np.rint(np.linspace(tip, nearest, np.abs(nearest - tip).max() + 1)).astype(int)
+                    outcomes.add(bool(smooth[tuple(way.T)].min() >= bridge * peaks))
+                if True in outcomes:
+                    possible.add((k - 1, other - 1))
+                if outcomes == {True}:
+                    sure.add((k - 1, other - 1))
+    return sure, possible
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_links_equal_the_twin(seed):
+    rng = np.random.default_rng(seed)
+    plane = ndimage.gaussian_filter(rng.normal(size=(60, 70)), (1.0, 2.0)).astype(np.float32) * 20
+    labels, _ = ndimage.label(plane > 3.0, np.ones((3, 3)))
+    settings = {**SETTINGS, "bridge": 0.05}
+    links = strand_links(plane, labels.astype(np.int32), *outlined(plane, labels), **settings)
+    sure, possible = twin(plane, labels, **settings)
+    found = {tuple(link) for link in links[:, :2].tolist()}
+    assert sure <= found <= possible
+    assert len(sure) > 3
+
+
+def test_a_link_names_the_tips():
+    plane = np.zeros((9, 30), np.float32)
+    plane[4, 3:26] = 10
+    labels = np.zeros(plane.shape, np.int32)
+    labels[4, 3:12], labels[4, 15:26] = 1, 2
+    links = strand_links(plane, labels, *outlined(plane, labels), **SETTINGS)
+    assert links.tolist() == [[0, 1, 4 * 30 + 11, 4 * 30 + 15], [1, 0, 4 * 30 + 15, 4 * 30 + 11]]
+
+
+def test_a_dark_gap_is_no_bridge():
+    plane = np.zeros((9, 30), np.float32)
+    plane[4, 3:12] = plane[4, 15:26] = 10
+    labels = (plane > 0).astype(np.int32)
+    labels[4, 15:26] = 2
+    assert len(strand_links(plane, labels, *outlined(plane, labels), **SETTINGS)) == 0
+
+
+def test_round_objects_have_no_tips():
+    plane = np.full((9, 30), 10, np.float32)
+    labels = np.zeros(plane.shape, np.int32)
+    labels[3:6, 5:8], labels[3:6, 9:12] = 1, 2
+    assert len(strand_links(plane, labels, *outlined(plane, labels), **SETTINGS)) == 0
+
+
+def test_threads_change_nothing():
+    rng = np.random.default_rng(3)
+    plane = ndimage.gaussian_filter(rng.normal(size=(300, 300)), (1.0, 2.0)).astype(np.float32) * 20
+    labels, n = ndimage.label(plane > 3.0, np.ones((3, 3)))
+    assert n > 200
+    inputs = (plane, labels.astype(np.int32), *outlined(plane, labels))
+    one, two = (strand_links(*inputs, **SETTINGS, threads=threads) for threads in (1, 2))
+    assert len(one) > 10
+    np.testing.assert_array_equal(one, two)
+
+
+def test_object_numbers_are_the_labels():
+    labels = ndimage.label(np.random.default_rng(0).random((20, 30)) > 0.6)[0].astype(np.int32)
+    pixel, _, start, _ = outlined(labels, labels)
+    np.testing.assert_array_equal(object_numbers(labels.shape, pixel, start), labels)
