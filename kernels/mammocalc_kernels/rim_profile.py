@@ -15,8 +15,6 @@ COST, OUTER, INNER, CORE_LUCENCY, HEIGHT, BASE, IS_SHELL = 0, 1, 2, 3, 4, 5, 6
 N_HOLLOW = 7
 
 _LEAST_INNER, _MOST_INNER = 0.15, 0.97
-# The search for the walls ends at this share of the outer half width.
-_FINEST_SHARE = 0.004
 # A hollow body must explain the profile better than a solid one by this much chi-square, and be this lucent.
 _LEAST_GAIN, _LEAST_LUCENCY = 12.0, 0.1
 # A wall must stand this much above the centre (the inner third of the profile), by this many standard errors.
@@ -130,10 +128,8 @@ def fit_hollow(
     for shell in range(2):
         outer, share, cost = start, 0.5, math.inf
         step_outer, step_share = 0.06 * start, 0.1
-        for turn in range(24):
+        for turn in range(9):
             # A wide grid first, then the neighbours at closing steps.
-            if step_share < _FINEST_SHARE:
-                break
             reach_outer, reach_share = (2, 4) if turn == 0 else (1, 1)
             pivot_outer = outer
             pivot_share = 0.5 * (_LEAST_INNER + _MOST_INNER) if turn == 0 else share
