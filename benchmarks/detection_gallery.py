@@ -15,6 +15,7 @@ SHOWN = 20
 MOST_OF_ONE_IMAGE = 2
 HALF_MM = 5.0
 BORDER_MM = 1.0
+LONG = 1.8
 POINT_LIKE = ("hot pixel", "dust", "clip", "marker")
 
 
@@ -82,8 +83,11 @@ def kind_of_false(outcome, result, j):
         return f"beside {label or 'a calcification'}"
     if result.evidence["skin_distance_mm"][j] < 3.0:
         return "skin line"
-    long = sorted((distance, kind) for distance, kind in things if kind not in POINT_LIKE and distance < 0)
-    return f"maybe {long[0][1]}" if long else "tissue or noise"
+    if result.evidence["elongation"][j] < LONG:
+        return "tissue or noise, compact"
+    # Only the middle of a strand is known: the one whose end may come nearest.
+    strands = sorted((distance, kind) for distance, kind in things if kind not in POINT_LIKE and distance < 0)
+    return f"long, maybe {strands[0][1]}" if strands else "tissue or noise, long"
 
 
 def misses(evaluation, results):
