@@ -74,6 +74,6 @@ def _reliability(axes: Any, evaluation: Evaluation) -> None:
     axes.set_ylabel("share that is true")
     axes.grid(alpha=0.3, linewidth=0.5)
     axes.set_title(
-        f"reliability: Brier {one.brier:.3f}, calibration error {one.expected_calibration_error:.3f}",
+        f"reliability: Brier {one.brier:.3f}, calibration error {one.calibration_error_of_likely:.3f}",
         fontsize=10,
     )

@@ -24,6 +24,8 @@ class Reliability:
         The same for a constant score that is right on average: what a score must beat.
     expected_calibration_error : float
         Mean difference of `mean_score` and `share_true` over the bins, weighted by their marks (Naeini 2015).
+    calibration_error_of_likely : float
+        The same without the lowest bin, where most candidates are and nobody looks; NaN where there are no others.
     """
 
     mean_score: Floats
@@ -32,6 +34,7 @@ class Reliability:
     brier: float
     brier_of_base_rate: float
     expected_calibration_error: float
+    calibration_error_of_likely: float
 
 
 def reliability(score: Floats, true: NDArray[np.bool_], bins: int = 10) -> Reliability | None:
@@ -46,6 +49,7 @@ def reliability(score: Floats, true: NDArray[np.bool_], bins: int = 10) -> Relia
     )
     apart = np.abs(mean_score - share_true)
     rate = float(true.mean())
+    likely = float(count[1:].sum())
     return Reliability(
         mean_score,
         share_true,
@@ -53,4 +57,5 @@ def reliability(score: Floats, true: NDArray[np.bool_], bins: int = 10) -> Relia
         float(np.mean((score - true) ** 2)),
         rate * (1 - rate),
         float(np.nansum(apart * count) / len(score)),
+        float(np.nansum((apart * count)[1:]) / likely) if likely else float("nan"),
     )

@@ -65,7 +65,8 @@ def _specks(result: SpeckResult | None, operating_point: float) -> list[str]:
         one = result.reliability
         lines.append(
             f"  score as a probability: Brier {one.brier:.3f} (constant: {one.brier_of_base_rate:.3f}), "
-            f"expected calibration error {one.expected_calibration_error:.3f}"
+            f"expected calibration error {one.expected_calibration_error:.3f}, "
+            f"from score 0.1 on {_number(one.calibration_error_of_likely)}"
         )
     lines += _shares("label", result.by_label, operating_point)
     lines += _shares("diameter", result.by_size, operating_point)

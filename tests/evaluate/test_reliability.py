@@ -28,6 +28,14 @@ def test_an_overconfident_score_is_told_by_how_much():
     assert np.isnan(result.share_true[0])
 
 
+def test_the_many_unlikely_do_not_hide_the_others():
+    score = np.concatenate((np.zeros(900), np.full(100, 0.8)))
+    result = reliability(score, np.arange(1000) >= 950)
+    assert result.expected_calibration_error == pytest.approx(0.03)
+    assert result.calibration_error_of_likely == pytest.approx(0.3)
+    assert np.isnan(reliability(np.zeros(3), np.zeros(3, bool)).calibration_error_of_likely)
+
+
 def test_a_score_of_one_is_in_the_last_bin_and_no_marks_give_nothing():
     assert reliability(np.ones(1), np.ones(1, bool)).count[-1] == 1
     assert reliability(np.empty(0), np.empty(0, bool)) is None
