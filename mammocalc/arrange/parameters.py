@@ -51,9 +51,14 @@ class ArrangeParameters:
     wall_scatter_mm: float = bounded(
         0.35, 0.05, 2.0, "pieces of one wall scatter at most this much across it"
     )
-    track_shortest_mm: float = bounded(5.0, 1.0, 50.0, "a shorter track is not kept as a chain")
+    track_shortest_mm: float = bounded(
+        5.0, 1.0, 50.0, "a shorter track is not kept as a chain, unless it has two walls"
+    )
     vessel_length_mm: float = bounded(10.0, 1.0, 100.0, "a chain on a vessel is at least this long")
     vessel_paired_mm: float = bounded(3.0, 0.5, 50.0, "walls that run side by side this far make a vessel")
+    vessel_paired_true_mm: float = bounded(
+        2.0, 0.5, 50.0, "the same where the strands follow the vessel well"
+    )
     vessel_paired_far_mm: float = bounded(
         10.0,
         0.5,
@@ -65,7 +70,16 @@ class ArrangeParameters:
     )
     vessel_aimed_strand_mm: float = bounded(3.5, 0.5, 20.0, "the same of a chain that aims at the nipple")
     vessel_short_strand_mm: float = bounded(
-        1.8, 0.5, 20.0, "the same where two walls lie on a vessel and do not aim at the nipple"
+        1.8, 0.5, 20.0, "the same where the strands follow the vessel well, or two walls lie on a ridge"
+    )
+    vessel_follows_deg: float = bounded(
+        7.0, 1.0, 60.0, "strands that follow the curve this well lie in a wall; casts are less true"
+    )
+    vessel_part_fraction: float = bounded(
+        0.35, 0.0, 1.0, "least share on a ridge of a single true wall that does not aim at the nipple"
+    )
+    vessel_calcified: float = bounded(
+        0.9, 0.0, 1.0, "a single wall is interrupted; what is calcified throughout is rather a thread"
     )
     vessel_aside_deg: float = bounded(25.0, 0.0, 90.0, "beyond this angle a chain does not aim at the nipple")
     vessel_bend_deg: float = bounded(
@@ -82,6 +96,10 @@ class ArrangeParameters:
         3.0, 1.0, 100.0, "in a crowd the linkage is at most this many times the spacing of its members"
     )
     linkage_least_mm: float = bounded(3.0, 0.5, 50.0, "but never shorter than this")
+    member_diameter_mm: float = bounded(
+        1.5, 0.3, 20.0, "a calcification with a larger diameter is judged by itself, not as one of a cluster"
+    )
+    member_length_mm: float = bounded(5.0, 0.5, 20.0, "so is a longer one")
     group_members: int = bounded(5, 2, 100, "least number of calcifications in a cluster")
     line_members: int = bounded(3, 3, 100, "least number of calcifications in a linear cluster")
     line_axis_ratio: float = bounded(0.2, 0.01, 1.0, "a linear cluster's minor over its major axis, at most")

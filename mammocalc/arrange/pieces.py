@@ -129,6 +129,14 @@ def rings(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[
     )
 
 
+def large(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[np.bool_]:
+    """Candidates that are judged by themselves and are no member of a group: broad, or longer than any cast."""
+    columns = measurements.columns
+    return (columns["diameter_mm"] > parameters.member_diameter_mm) | (
+        columns["length_mm"] > parameters.member_length_mm
+    )
+
+
 def strands(scene: Scene, measurements: Measurements, parameters: ArrangeParameters) -> Pieces:
     """Elongated candidates that may found a vessel's wall: sure enough, long enough, neither thick nor a rod."""
     columns = measurements.columns

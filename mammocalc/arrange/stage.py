@@ -14,7 +14,7 @@ from mammocalc.arrange.clusters import cluster_table, find_clusters
 from mammocalc.arrange.curves import Curve, curve_of
 from mammocalc.arrange.links import tracks
 from mammocalc.arrange.parameters import ArrangeParameters
-from mammocalc.arrange.pieces import Points, as_pieces, rings, rods, strands
+from mammocalc.arrange.pieces import Points, as_pieces, large, rings, rods, strands
 from mammocalc.arrange.vessel import aim_deg, in_band, looks_like_vessel, vessel_fraction
 from mammocalc.measure.measurements import Measurements
 from mammocalc.prepare.scene import Scene
@@ -61,7 +61,8 @@ def arrange(
     is_rod = rods(measurements, parameters)
     in_skin = rings(measurements, parameters) & (columns["skin_distance_mm"] <= parameters.skin_distance_mm)
     counted = columns["score"] >= parameters.joining_score
-    may = np.flatnonzero(counted & ~in_vessel & ~is_rod & ~in_skin)
+    single = large(measurements, parameters)
+    may = np.flatnonzero(counted & ~in_vessel & ~is_rod & ~in_skin & ~single)
     founders = columns["score"][may] >= parameters.founding_score
     groups, distributions = find_clusters(
         points[may], founders, nipple, scene.anatomy.breast_area_mm2, parameters
@@ -106,7 +107,12 @@ def _chains(
         group = np.concatenate([groups[i] for i in parts])
         one = curves[parts[0]]
         curve = one if len(parts) == 1 else curve_of(pieces.take(group), parameters.bridge_mm, parameters)
-        if curve is None or curve.length_mm < parameters.track_shortest_mm:
+        if curve is None:
+            continue
+        if (
+            curve.length_mm < parameters.track_shortest_mm
+            and curve.paired_length_mm < parameters.vessel_paired_true_mm
+        ):
             continue
         fraction = support(curve.points)
         aim = aim_deg(curve.points, nipple)

@@ -79,15 +79,23 @@ def looks_like_vessel(
         return False
     walls = curve.paired_length_mm >= parameters.vessel_paired_mm
     on_vessel = fraction >= parameters.vessel_fraction
-    if walls and on_vessel and aim > parameters.vessel_aside_deg:
-        return curve.typical_mm >= parameters.vessel_short_strand_mm
-    far = parameters.vessel_paired_far_mm * (1.0 if aim > parameters.vessel_aside_deg else 2.0)
-    if curve.paired_length_mm >= far:
+    aside = aim > parameters.vessel_aside_deg
+    follows = curve.misalignment_deg <= parameters.vessel_follows_deg
+    true_walls = follows and curve.paired_length_mm >= parameters.vessel_paired_true_mm
+    if curve.typical_mm >= parameters.vessel_short_strand_mm and (
+        true_walls or (walls and on_vessel and aside)
+    ):
         return True
+    if curve.paired_length_mm >= parameters.vessel_paired_far_mm * (1.0 if aside else 2.0):
+        return True
+    long_enough = curve.length_mm >= parameters.vessel_length_mm
+    interrupted = curve.calcified_fraction <= parameters.vessel_calcified
+    partly = fraction >= parameters.vessel_part_fraction
+    if aside and follows and long_enough and interrupted and partly:
+        return curve.typical_mm >= parameters.vessel_short_strand_mm
     aimed = aim <= parameters.vessel_aim_deg
     strand = parameters.vessel_aimed_strand_mm if aimed else parameters.vessel_strand_mm
-    long_enough = curve.length_mm >= parameters.vessel_length_mm
-    return curve.typical_mm >= strand and (walls or (on_vessel and long_enough))
+    return curve.typical_mm >= strand and (walls or (on_vessel and long_enough and interrupted))
 
 
 def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDArray[np.bool_]:

@@ -165,6 +165,16 @@ class TestOneWall:
 
 
 class TestNotAVessel:
+    @pytest.mark.parametrize(("overlap_mm", "chains"), [(3.0, 1), (0.0, 0)])
+    def test_a_short_track_needs_two_walls(self, candidates, make_scene, overlap_mm, chains):
+        candidates.strand(70, 50, 40, 3.0)
+        along = (3.0 - overlap_mm) * np.array([-np.sin(np.radians(40)), np.cos(np.radians(40))])
+        aside = 1.6 * np.array([np.cos(np.radians(40)), np.sin(np.radians(40))])
+        candidates.strand(*(np.array([70.0, 50.0]) + along + aside), 40, 3.0)
+        found = arrange(make_scene(), candidates.measurements())
+        long = [len(curve) for curve in found.chains if found.columns["paired_length_mm"].max() > 0]
+        assert len(long) == chains
+
     def test_rods_in_a_row_are_no_chain(self, candidates, make_scene):
         rows = [candidates.strand(75, x, 0, 5.0, **ROD) for x in (30, 36, 42, 48)]
         found = arrange(make_scene(), candidates.measurements())

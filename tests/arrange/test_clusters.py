@@ -149,6 +149,14 @@ class TestMembership:
         found = arrange(make_scene(), candidates.measurements())
         assert found.clusters["n_calcifications"].tolist() == [14]
 
+    @pytest.mark.parametrize("large", [{"diameter_mm": 1.6}, {"length_mm": 5.1}])
+    def test_large_ones_are_judged_by_themselves(self, candidates, make_scene, large):
+        group = self.group(candidates, 6)
+        alone = candidates.speck(75, 50, **large)
+        found = arrange(make_scene(), candidates.measurements())
+        assert set(found.columns["cluster_id"][group]) == {1}
+        assert found.columns["cluster_id"][alone] == 0
+
     def test_rods_and_rings_in_the_skin_are_set_aside(self, candidates, make_scene):
         self.group(candidates, 6)
         rod = candidates.strand(

@@ -14,7 +14,13 @@ ROD = {"width_variation": 0.1, "roughness": 0.03, "straightness": 0.98, "solidit
 CAST = {"width_variation": 0.3, "roughness": 0.08, "straightness": 0.93, "solidity": 0.85}
 GROUP = {"cluster_id": 1, "cluster_n": 8, "cluster_extent_mm": 8.0, "cluster_distribution": "grouped"}
 VARIED = {**GROUP, "cluster_size_spread": 0.4, "cluster_shape_spread": 0.8, "cluster_elongation": 1.6}
-VESSEL = {"chain_n": 5, "chain_strand_mm": 4.0, "chain_misalignment_deg": 5.0, "chain_nipple_angle_deg": 60.0}
+VESSEL = {
+    "chain_n": 5,
+    "chain_strand_mm": 4.0,
+    "chain_misalignment_deg": 10.0,
+    "chain_calcified_fraction": 0.7,
+    "chain_nipple_angle_deg": 60.0,
+}
 HAZY = {**GROUP, "cluster_diameter_mm": 0.55, "cluster_elongation": 1.2}
 
 
@@ -106,7 +112,18 @@ class TestBothSidesOfAThreshold:
 
     @pytest.mark.parametrize(("lucency", "label"), [(0.31, "rim"), (0.29, "dystrophic")])
     def test_a_large_one_is_a_rim_only_with_a_lucent_centre(self, labelled, sized, lucency, label):
-        assert labelled(sized(3.2, 3.0, **{**RING, "lucency": lucency}, solidity=0.95)).label[0] == label
+        ring = {**RING, "lucency": lucency, "circularity": 0.92}
+        assert labelled(sized(3.2, 3.0, **ring, solidity=0.95)).label[0] == label
+
+    @pytest.mark.parametrize(("lucency", "label"), [(0.19, "rim"), (0.17, "dystrophic")])
+    def test_a_closed_smooth_rim_may_be_less_lucent(self, labelled, sized, lucency, label):
+        ring = {**RING, "lucency": lucency, "circularity": 0.97}
+        assert labelled(sized(3.2, 3.0, **ring, solidity=0.95)).label[0] == label
+
+    @pytest.mark.parametrize(("wall_mm", "is_rim"), [(1.15, True), (1.25, False)])
+    def test_the_wall_of_a_large_rim_may_be_thicker(self, labelled, sized, wall_mm, is_rim):
+        found = labelled(sized(6.2, 6.0, diameter_mm=6.0, **{**RING, "wall_thickness_mm": wall_mm})).label[0]
+        assert (found == "rim") is is_rim
 
     @pytest.mark.parametrize(("ring_closure", "is_rim"), [(0.76, True), (0.74, False)])
     def test_a_rim_is_closed(self, labelled, sized, ring_closure, is_rim):
@@ -155,6 +172,57 @@ class TestBothSidesOfAThreshold:
         change = sized(2.0, 0.3, paired_length_mm=9.0, **company, **CAST)
         assert (labelled(change).label[0] == "vascular") is is_vessel
 
+    @pytest.mark.parametrize(
+        ("paired_mm", "misalignment_deg", "is_vessel"),
+        [(2.1, 6.9, True), (1.9, 6.9, False), (2.1, 7.1, False)],
+    )
+    def test_walls_that_run_true_may_be_short(self, labelled, sized, paired_mm, misalignment_deg, is_vessel):
+        company = {
+            **VESSEL,
+            "chain_strand_mm": 1.9,
+            "chain_misalignment_deg": misalignment_deg,
+            "chain_nipple_angle_deg": 5.0,
+        }
+        change = sized(1.8, 0.3, paired_length_mm=paired_mm, **company, **CAST)
+        assert (labelled(change).label[0] == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(
+        ("paired_mm", "nipple_angle_deg", "is_vessel"),
+        [(10.1, 26.0, True), (9.9, 26.0, False), (10.1, 24.0, False), (20.1, 0.0, True)],
+    )
+    def test_walls_side_by_side_far_enough_need_no_long_strands(
+        self, labelled, sized, paired_mm, nipple_angle_deg, is_vessel
+    ):
+        company = {**VESSEL, "chain_strand_mm": 1.2, "chain_nipple_angle_deg": nipple_angle_deg}
+        change = sized(1.2, 0.3, paired_length_mm=paired_mm, **company, **CAST)
+        assert (labelled(change).label[0] == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(
+        ("change", "is_vessel"),
+        [
+            ({}, True),
+            ({"chain_nipple_angle_deg": 24.0}, False),
+            ({"chain_length_mm": 9.9}, False),
+            ({"vessel_fraction": 0.34}, False),
+            ({"chain_misalignment_deg": 7.1}, False),
+        ],
+    )
+    def test_a_true_single_wall_leads_elsewhere(self, labelled, sized, change, is_vessel):
+        company = {**VESSEL, "chain_strand_mm": 1.9, "chain_misalignment_deg": 5.0}
+        single = {"chain_length_mm": 12.0, "vessel_fraction": 0.4, **company, **change}
+        assert (labelled(sized(1.8, 0.3, **single, **CAST)).label[0] == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(("calcified", "label"), [(0.91, "suture"), (0.89, "fine_linear")])
+    def test_a_thread_in_pieces_has_no_gaps(self, labelled, sized, calcified, label):
+        thread = {
+            **VESSEL,
+            "chain_strand_mm": 2.5,
+            "chain_length_mm": 8.0,
+            "chain_misalignment_deg": 4.0,
+            "chain_calcified_fraction": calcified,
+        }
+        assert labelled(sized(2.5, 0.4, **thread, **CAST)).label[0] == label
+
     def test_group_descriptors_need_a_group(self, labelled, sized):
         irregular = {"solidity": 0.8, "cluster_size_spread": 0.4, "cluster_shape_spread": 0.8}
         alone = labelled(
@@ -178,6 +246,14 @@ class TestNeverABenignRodByMistake:
     @pytest.mark.parametrize("company", [{}, {"rods_in_image": 9.0, "nipple_angle_deg": 1.0}])
     def test_below_half_a_millimetre_of_calibre(self, labelled, sized, width_mm, company):
         assert labelled(sized(3.0, width_mm, **ROD, **company)).label[0] == "fine_linear"
+
+    @pytest.mark.parametrize(
+        ("length_mm", "roughness", "label"),
+        [(2.7, 0.05, "fine_linear"), (2.9, 0.05, "large_rod_like"), (2.7, 0.025, "large_rod_like")],
+    )
+    def test_short_rough_and_near_half_a_millimetre(self, labelled, sized, length_mm, roughness, label):
+        form = {**ROD, "roughness": roughness, "nipple_angle_deg": 10.0}
+        assert labelled(sized(length_mm, 0.53, **form)).label[0] == label
 
     @pytest.mark.parametrize("width_mm", [0.5, 0.55, 0.6, 0.65])
     def test_uneven_and_near_half_a_millimetre(self, labelled, sized, width_mm):
