@@ -20,11 +20,13 @@ if TYPE_CHECKING:
         NoBreastFound,
         SkippedInput,
         UnreadableInput,
+        UnwritableObject,
     )
     from mammocalc.findings import Findings
     from mammocalc.parameters import Parameters, load_parameters
     from mammocalc.pipeline import detect
     from mammocalc.read import Mammogram, read, read_frames
+    from mammocalc.write.dicom.cad_sr_reader import read_cad_sr
     from mammocalc.write.tables import read_tables
 
     __version__: str
@@ -42,11 +44,13 @@ _HOME = {
     "Parameters": "mammocalc.parameters",
     "SkippedInput": "mammocalc.errors",
     "UnreadableInput": "mammocalc.errors",
+    "UnwritableObject": "mammocalc.errors",
     "detect": "mammocalc.pipeline",
     "detect_folder": "mammocalc.batch",
     "load_lexicon": "mammocalc.classify",
     "load_parameters": "mammocalc.parameters",
     "read": "mammocalc.read",
+    "read_cad_sr": "mammocalc.write.dicom.cad_sr_reader",
     "read_frames": "mammocalc.read",
     "read_tables": "mammocalc.write.tables",
 }
@@ -62,12 +66,14 @@ __all__ = [
     "Parameters",
     "SkippedInput",
     "UnreadableInput",
+    "UnwritableObject",
     "__version__",
     "detect",
     "detect_folder",
     "load_lexicon",
     "load_parameters",
     "read",
+    "read_cad_sr",
     "read_frames",
     "read_tables",
 ]

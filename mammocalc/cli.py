@@ -50,7 +50,7 @@ class Existing(StrEnum):
 
 
 # What `detect --write` can make beside the tables.
-WRITERS = ("overlay",)
+WRITERS = ("overlay", "cad-sr", "sr", "seg", "pr")
 
 
 def main() -> None:
@@ -100,7 +100,13 @@ def detect(
     ] = None,
     format: Annotated[Format, typer.Option(help="Of the tables.")] = Format.parquet,
     write: Annotated[
-        str, typer.Option(metavar="LIST", help="What else to write: overlay, or none; comma-separated.")
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="What else to write, comma-separated, or none: overlay, a picture an image; cad-sr, a Mammography "
+            "CAD SR a study; sr, seg, pr: a DICOM measurement report, segmentation and presentation state an image. "
+            "DICOM objects, and with cad-sr the ledger in DIR, hold the patient's name and number as the images do.",
+        ),
     ] = "overlay",
     rules: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Changes to the labelling rules (TOML).")
@@ -162,7 +168,8 @@ def detect(
     """Find and label the calcifications of mammograms: DICOM, or PNG, TIFF, PGM with --pixel-spacing.
 
     Leaves the tables images, calcifications and clusters, run.json and one overlay picture an image in DIR. Exit
-    status: 0 all inputs were read or skipped, 3 some failed (each has its row and reason), 2 usage.
+    status: 0 all inputs were read or skipped, 3 some failed (each has its row and reason) or something that was to
+    be written of them could not be made (the reasons are listed), 2 usage.
     """
     wanted = _writers(write)
     part = _shard(shard)
@@ -210,7 +217,7 @@ def detect(
         _print_plan(summary)
     else:
         _print_summary(summary, timings)
-    raise typer.Exit(SOME_INPUTS_FAILED if summary.failed else 0)
+    raise typer.Exit(SOME_INPUTS_FAILED if summary.failed or summary.unwritten_reasons else 0)
 
 
 def _writers(listed: str) -> tuple[str, ...]:
@@ -287,7 +294,11 @@ def _print_summary(summary: BatchSummary, timings: bool) -> None:
         print(f"  {label:24}{count:6}")
     print(f"clusters        {summary.clusters}")
     print(f"time            {summary.seconds:.1f} s")
-    for status, reasons in (("skipped", summary.skipped_reasons), ("failed", summary.failed_reasons)):
+    for status, reasons in (
+        ("skipped", summary.skipped_reasons),
+        ("failed", summary.failed_reasons),
+        ("unwritten", summary.unwritten_reasons),
+    ):
         for reason, count in reasons.items():
             print(f"{status:8}{count:6}  {reason}")
     if timings:
@@ -335,7 +346,7 @@ def merge(
 
     summary = join(sources, out, format=format.value)
     _print_summary(summary, timings=False)
-    raise typer.Exit(SOME_INPUTS_FAILED if summary.failed else 0)
+    raise typer.Exit(SOME_INPUTS_FAILED if summary.failed or summary.unwritten_reasons else 0)
 
 
 @app.command()

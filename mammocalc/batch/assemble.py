@@ -73,6 +73,7 @@ def _write(folder: Path, entries: Iterable[Entry], format: TableFormat, tally: T
                     writers[table].append(joined(waiting[table]))
                     waiting[table].clear()
             tally.count(entry.status, entry.reason, entry.timings)
+            tally.count_unwritten(entry.unwritten)
             tally.labels.update(record["calcifications"]["label"].tolist())
             tally.clusters += len(record["clusters"]["cluster_id"])
             if entry.timings:

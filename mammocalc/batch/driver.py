@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+from mammocalc.batch.artefacts import OF_A_STUDY, kind_of, made_of_failure
 from mammocalc.batch.crew import Crew
 from mammocalc.batch.event_log import EventLog
 from mammocalc.batch.inputs import FoundInput
 from mammocalc.batch.inventory import Inventory
 from mammocalc.batch.ledger import Entry, Ledger, write_whole
 from mammocalc.batch.settings import run_key
-from mammocalc.batch.work import Outcome, Settings, Task, artefact_paths, failed_record, stamp_of
+from mammocalc.batch.studies import Members, content_of, study_name, uid_of_study, unwritten_words
+from mammocalc.batch.work import Outcome, Settings, Task, failed_record, stamp_of
 
 Progress = Callable[[int, int, int, float], None]
 
@@ -36,11 +39,15 @@ class Driver:
         Called with inputs done, inputs, failed rows and rows per second.
     inputs : int
         Their number.
+    whole_studies : bool
+        Whether the inputs are more than a part of a run: only then are objects of whole studies made.
 
     Attributes
     ----------
     resumed : int
         Rows that were there already.
+    unwritten : Counter
+        Objects of studies that could not be made, by kind and reason.
     """
 
     def __init__(
@@ -52,8 +59,12 @@ class Driver:
         events: EventLog,
         progress: Progress | None,
         inputs: int,
+        whole_studies: bool = True,
     ) -> None:
         self.resumed = 0
+        self.unwritten: Counter[str] = Counter()
+        self._whole_studies = whole_studies
+        self._crew: Crew | None = None
         self._out = out
         self._ledger = ledger
         self._key = run_key(settings)
@@ -71,26 +82,29 @@ class Driver:
 
     def run(self, inventory: Inventory, make_crew: Callable[[], Crew]) -> None:
         """Bring every input to its end; the crew is called together when there is something to do."""
-        crew: Crew | None = None
-        tasks = self._tasks(inventory)
-        under_way = 0
         self._tell()
         try:
-            while True:
-                while crew is None or under_way < crew.capacity:
-                    task = self._further.popleft() if self._further else next(tasks, None)
-                    if task is None:
-                        break
-                    crew = crew or make_crew()
-                    crew.submit(task)
-                    under_way += 1
-                if crew is None or under_way == 0:
-                    break
-                self._take(*crew.collect())
-                under_way -= 1
+            self._bring_to_end(self._tasks(inventory), make_crew)
+            if self._whole_studies and set(OF_A_STUDY) & set(self._settings.write):
+                self._bring_to_end(self._study_tasks(inventory), make_crew)
         finally:
-            if crew is not None:
-                crew.close()
+            if self._crew is not None:
+                self._crew.close()
+
+    def _bring_to_end(self, tasks: Iterator[Task], make_crew: Callable[[], Crew]) -> None:
+        under_way = 0
+        while True:
+            while self._crew is None or under_way < self._crew.capacity:
+                task = self._further.popleft() if self._further else next(tasks, None)
+                if task is None:
+                    break
+                self._crew = self._crew or make_crew()
+                self._crew.submit(task)
+                under_way += 1
+            if self._crew is None or under_way == 0:
+                break
+            self._take(*self._crew.collect())
+            under_way -= 1
 
     def _tasks(self, inventory: Inventory) -> Iterator[Task]:
         """The first frame of every input that has no good result yet."""
@@ -108,13 +122,33 @@ class Driver:
                 yield task._replace(known_content=earlier.content)
 
     def _is_good(self, entry: Entry) -> bool:
-        wanted = artefact_paths(entry.name, entry.frame, self._settings.write) if entry.status == "ok" else []
+        wanted = (
+            set(self._settings.write) if entry.status == "ok" else set(OF_A_STUDY) & set(self._settings.write)
+        )
         return (
             entry.key == self._key
             and not entry.transient
-            and set(wanted) <= set(entry.artefacts)
-            and all((self._out / path).exists() for path in wanted)
+            and (wanted <= set(entry.written) or entry.status == "skipped")
+            and all((self._out / path).exists() for path in entry.artefacts if kind_of(path) in wanted)
         )
+
+    def _study_tasks(self, inventory: Inventory) -> Iterator[Task]:
+        """Every study whose objects are not there yet."""
+        entries = (entry for name in inventory.names() for entry in self._ledger.frames(name))
+        frames = ((self._ledger, entry) for entry in entries if entry is not None)
+        with closing(Members(frames)) as members:
+            for study, payloads in members:
+                name, content = study_name(study), content_of(payloads)
+                earlier = None if self._redo else self._ledger.load(name)
+                if earlier is not None and earlier.content == content and self._is_good(earlier):
+                    self._note_unwritten(earlier)
+                else:
+                    yield Task("", name, content=content, study=payloads)
+
+    def _note_unwritten(self, study: Outcome | Entry) -> None:
+        if study.status == "failed":
+            kinds = [kind for kind in OF_A_STUDY if kind in self._settings.write]
+            self.unwritten.update(unwritten_words(dict.fromkeys(kinds, study.reason)))
 
     def _refuse(self, item: FoundInput) -> None:
         """Something the walk found and that is no file to read."""
@@ -143,6 +177,14 @@ class Driver:
                 self._further.append(task._replace(frame=frame))
 
     def _take(self, task: Task, outcome: Outcome) -> None:
+        if task.study:
+            self._write(outcome)
+            self._note_unwritten(outcome)
+            return
+        if outcome.status == "failed" and not outcome.written:
+            # Its worker did not come back to say which study it belongs to.
+            tables = made_of_failure(task.path, self._settings).tables
+            outcome = dataclasses.replace(outcome, record={**outcome.record, **tables})
         if outcome.status == "unchanged":
             earlier = self._ledger.load(task.name)
             if earlier is not None:
@@ -171,7 +213,11 @@ class Driver:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, data)
         self._ledger.save(outcome, self._key)
-        self._events.outcome(outcome)
+        if outcome.record:
+            self._events.outcome(outcome)
+        else:
+            study = uid_of_study(outcome.name)
+            self._events.event("study", study=study, status=outcome.status, reason=outcome.reason)
 
     def _open_frames(self, name: str, frames: int) -> None:
         if frames > 1:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,8 @@ class Entry:
     stamp: Stamp
     artefacts: tuple[str, ...]
     payload: bytes
+    written: tuple[str, ...] = ()
+    unwritten: dict[str, str] = field(default_factory=dict)
 
     def record(self) -> Record:
         """Columns of the three tables."""
@@ -146,6 +148,8 @@ def _header(known: Outcome | Entry) -> dict[str, Any]:
         "content": known.content,
         "stamp": known.stamp,
         "artefacts": sorted(known.artefacts),
+        "written": sorted(known.written),
+        "unwritten": dict(known.unwritten),
     }
     return {"key": known.key, **header} if isinstance(known, Entry) else header
 
@@ -162,5 +166,6 @@ def _parsed(data: bytes) -> Entry | None:
     end = body.index(b"\n", len(_MAGIC))
     header = json.loads(body[len(_MAGIC) : end])
     header["stamp"] = Stamp(*header["stamp"])
-    header["artefacts"] = tuple(header["artefacts"])
+    for name in ("artefacts", "written"):
+        header[name] = tuple(header.get(name, ()))
     return Entry(**header, payload=body[end + 1 :])

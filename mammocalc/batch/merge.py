@@ -5,16 +5,19 @@ from __future__ import annotations
 import heapq
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from mammocalc.batch.artefacts import OF_A_STUDY
 from mammocalc.batch.assemble import assemble, complete
 from mammocalc.batch.inventory import name_order, read_head, read_names
 from mammocalc.batch.ledger import Entry, Ledger
 from mammocalc.batch.output import LEDGER, check_tables_are_ours, check_version, shard_folder, unwritable
+from mammocalc.batch.studies import Members, write_studies
 from mammocalc.batch.summary import BatchSummary, Tally, counts, summary_of
 from mammocalc.errors import InvalidParameter, MammocalcError
+from mammocalc.write.manifest import read_manifest, write_manifest
 
 
 def merge(
@@ -52,12 +55,14 @@ def merge(
     _check_parts(parts)
     target = Path(out) if out is not None else folders[0]
     check_tables_are_ours(target)
-    tally = Tally()
     try:
+        manifest = read_manifest(shard_folder(parts[0].folder, parts[0].shard))
+        tally = Tally(manifest["settings"]["write"])
         target.mkdir(parents=True, exist_ok=True)
-        assemble(target, _entries(parts), format, tally)
+        assemble(target, (entry for _, entry in _entries(parts)), format, tally)
+        _write_studies(target, parts, manifest, tally)
         inputs = sum(part.inputs for part in parts)
-        _write_manifest(target, parts[0], tally, inputs)
+        _write_manifest(target, manifest, tally, inputs)
     except OSError as error:
         raise unwritable(target, error) from None
     return summary_of(target, tally, inputs, tally.status.total(), time.perf_counter() - began)
@@ -107,11 +112,14 @@ def _check_parts(parts: list[_Part]) -> None:
         raise MammocalcError(f"{len(missing)} of {number} shards are missing: {shown}")
 
 
-def _entries(parts: list[_Part]) -> Iterator[Entry]:
+def _entries(parts: list[_Part]) -> Iterator[tuple[Ledger, Entry]]:
+    """The entries of all parts in the order of one run, each with its ledger."""
+    ledgers = [Ledger(part.folder / LEDGER) for part in parts]
     for _, number, name in heapq.merge(*(_in_order(part, number) for number, part in enumerate(parts))):
         part = parts[number]
         what = f"shard {part.shard[0]} of {part.shard[1]} is not finished"
-        yield from complete(Ledger(part.folder / LEDGER).frames(name), what)
+        for entry in complete(ledgers[number].frames(name), what):
+            yield ledgers[number], entry
 
 
 def _in_order(part: _Part, number: int) -> Iterator[tuple[tuple[bytes, ...], int, str]]:
@@ -119,11 +127,19 @@ def _in_order(part: _Part, number: int) -> Iterator[tuple[tuple[bytes, ...], int
         yield name_order(name), number, name
 
 
-def _write_manifest(target: Path, part: _Part, tally: Tally, inputs: int) -> None:
-    from mammocalc.write.manifest import read_manifest, write_manifest
+def _write_studies(target: Path, parts: list[_Part], manifest: Mapping[str, Any], tally: Tally) -> None:
+    """The objects of whole studies, whose images may be in several parts."""
+    wanted = [kind for kind in OF_A_STUDY if kind in manifest["settings"]["write"]]
+    if not wanted:
+        return
+    from mammocalc.write.dicom.study import configuration_of
 
-    manifest: dict[str, Any] = read_manifest(shard_folder(part.folder, part.shard))
+    configuration = configuration_of(manifest["parameters_hash"], manifest["rules_hash"])
+    write_studies(target, Members(_entries(parts)), configuration, wanted, tally.reasons["unwritten"])
+
+
+def _write_manifest(target: Path, manifest: dict[str, Any], tally: Tally, inputs: int) -> None:
     manifest["counts"] = counts(tally, inputs)
-    manifest["reasons"] = {status: tally.by_frequency(status) for status in ("skipped", "failed")}
+    manifest["reasons"] = {status: tally.by_frequency(status) for status in tally.reasons}
     manifest["settings"] = {**manifest["settings"], "shard": None}
     write_manifest(target, manifest)

@@ -73,7 +73,9 @@ def detect_folder(
     format : {"parquet", "csv"}
         Of the tables.
     write : sequence of str
-        Further files an image: ``"overlay"``.
+        Further files: ``"overlay"``, a picture an image; ``"cad-sr"``, a Mammography CAD SR a study; ``"sr"``,
+        ``"seg"`` and ``"pr"``, a measurement report, a segmentation and a presentation state an image. The DICOM
+        objects repeat what the images say of the patient, so that they join their study.
     rules : Lexicon or path, optional
     parameters : Parameters or path, optional
     pixel_spacing_mm : float, optional
@@ -132,10 +134,19 @@ def detect_folder(
                 write_inventory(inventory_path(folder, shard), head, inventory.names())
                 events.event("start", **head)
                 driver = Driver(
-                    folder, ledger, settings, existing == "redo", events, progress, inventory.count
+                    folder,
+                    ledger,
+                    settings,
+                    existing == "redo",
+                    events,
+                    progress,
+                    inventory.count,
+                    whole_studies=shard is None,
                 )
                 driver.run(inventory, _crew_maker(executor, scheduler, jobs, settings))
-                tally = _finish(shard_folder(folder, shard), ledger, inventory, settings, format, shard)
+                tally = Tally(settings.write)
+                tally.reasons["unwritten"].update(driver.unwritten)
+                _finish(shard_folder(folder, shard), ledger, inventory, settings, format, shard, tally)
         except OSError as error:
             raise unwritable(folder, error) from None
         seconds = time.perf_counter() - began
@@ -158,11 +169,11 @@ def _finish(
     settings: Settings,
     format: Literal["parquet", "csv"],
     shard: tuple[int, int] | None,
-) -> Tally:
+    tally: Tally,
+) -> None:
     """Write the tables and ``run.json`` of a run whose inputs all have their entries."""
     from mammocalc.write.manifest import run_manifest, write_manifest
 
-    tally = Tally()
     entries = (entry for name in inventory.names() for entry in ledger.frames(name))
     assemble(tables, complete(entries, str(tables)), format, tally)
     further = {
@@ -174,11 +185,10 @@ def _finish(
             "read_limits": vars(settings.limits.read),
             "shard": shard,
         },
-        "reasons": {status: tally.by_frequency(status) for status in ("skipped", "failed")},
+        "reasons": {status: tally.by_frequency(status) for status in tally.reasons},
     }
     manifest = run_manifest(settings.parameters, settings.lexicon, counts(tally, inventory.count), **further)
     write_manifest(tables, manifest)
-    return tally
 
 
 def _crew_maker(

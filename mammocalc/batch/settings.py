@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from mammocalc.batch.artefacts import WRITERS
 from mammocalc.batch.limits import BatchLimits
 from mammocalc.batch.work import Settings
 from mammocalc.errors import InvalidParameter
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from mammocalc.parameters import Parameters
 
 AnyPath = str | os.PathLike[str]
-WRITERS = ("overlay",)
 
 
 def check_choices(
@@ -47,6 +48,8 @@ def check_choices(
     ):
         if value not in known:
             raise InvalidParameter(f"{name}: {value!r} is not one of {', '.join(known)}")
+    if {"sr", "seg"} & set(write) and find_spec("highdicom") is None:
+        raise InvalidParameter("write: sr and seg need highdicom: pip install 'mammocalc[dicom]'")
     for name, number in (("jobs", jobs), ("limit", limit)):
         if number is not None and number < 1:
             raise InvalidParameter(f"{name}: {number} is less than 1")

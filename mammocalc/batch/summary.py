@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class BatchSummary:
         Rows that were there already.
     skipped_reasons, failed_reasons : mapping of str to int
         Rows by reason, most frequent first.
+    unwritten_reasons : mapping of str to int
+        Further files that were asked for and could not be made, by kind and reason.
     labels : mapping of str to int
         Calcifications by label.
     clusters : int
@@ -59,6 +61,7 @@ class BatchSummary:
     resumed: int = 0
     skipped_reasons: Mapping[str, int] = field(default_factory=dict)
     failed_reasons: Mapping[str, int] = field(default_factory=dict)
+    unwritten_reasons: Mapping[str, int] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)
     clusters: int = 0
     seconds: float = 0.0
@@ -77,11 +80,20 @@ class BatchSummary:
 
 
 class Tally:
-    """Counts rows as they go by, in bounded memory."""
+    """Counts rows as they go by, in bounded memory.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    write : iterable of str
+        What was asked for beside the tables.
+    """
+
+    def __init__(self, write: Iterable[str] = ()) -> None:
         self.status: Counter[str] = Counter()
-        self.reasons: dict[str, Counter[str]] = {"skipped": Counter(), "failed": Counter()}
+        self.reasons: dict[str, Counter[str]] = {
+            kind: Counter() for kind in ("skipped", "failed", "unwritten")
+        }
+        self._write = frozenset(write)
         self.labels: Counter[str] = Counter()
         self.clusters = 0
         self._stage_ms: Counter[str] = Counter()
@@ -91,11 +103,19 @@ class Tally:
         """Take note of one row of ``images``."""
         self.status[status] += 1
         if status in self.reasons:
-            known = self.reasons[status]
-            known[reason if reason in known or len(known) < _MOST_REASONS else OTHER_REASONS] += 1
+            self._count_reason(status, reason)
         if timings:
             self._timed += 1
             self._stage_ms.update(timings)
+
+    def count_unwritten(self, unwritten: Mapping[str, str]) -> None:
+        """Take note of what was asked for and could not be made: reasons by kind of file."""
+        for kind in sorted(self._write & unwritten.keys()):
+            self._count_reason("unwritten", f"{kind}: {unwritten[kind]}")
+
+    def _count_reason(self, status: str, reason: str) -> None:
+        known = self.reasons[status]
+        known[reason if reason in known or len(known) < _MOST_REASONS else OTHER_REASONS] += 1
 
     @property
     def stage_ms(self) -> dict[str, float]:
@@ -131,6 +151,7 @@ def summary_of(out: Path, tally: Tally, inputs: int, resumed: int, seconds: floa
         resumed=resumed,
         skipped_reasons=tally.by_frequency("skipped"),
         failed_reasons=tally.by_frequency("failed"),
+        unwritten_reasons=tally.by_frequency("unwritten"),
         labels=dict(sorted(tally.labels.items())),
         clusters=tally.clusters,
         seconds=seconds,

@@ -14,12 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mammocalc.batch.artefacts import configuration, made_of_failure, made_of_findings
 from mammocalc.batch.limits import BatchLimits
 from mammocalc.errors import MammocalcError, SkippedInput
 
 if TYPE_CHECKING:
     from mammocalc.classify.lexicon import Lexicon
-    from mammocalc.findings import Findings
     from mammocalc.parameters import Parameters
     from mammocalc.read.mammogram import Mammogram
 
@@ -90,6 +90,8 @@ class Task(NamedTuple):
         Content hash of an earlier result that would still be good; empty for none.
     frames, content, stamp
         What frame 0 found out, for the further frames of the same file.
+    study : tuple of bytes
+        For the objects of a whole study, which `name` names: the records of its frames. Nothing is searched then.
     """
 
     path: str
@@ -99,6 +101,7 @@ class Task(NamedTuple):
     frames: int = 1
     content: str = ""
     stamp: Stamp = NO_STAMP
+    study: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,10 @@ class Outcome:
         Further files of this frame, by path relative to the output.
     transient : bool
         A failure that another attempt might not meet again (time, memory, a crash): it is tried again on resuming.
+    written : tuple of str
+        What was asked for beside the tables, made or not.
+    unwritten : mapping of str to str
+        Why, for each kind of further file that could not be made.
     """
 
     name: str
@@ -136,6 +143,8 @@ class Outcome:
     stamp: Stamp = NO_STAMP
     artefacts: Mapping[str, bytes] = field(default_factory=dict)
     transient: bool = False
+    written: tuple[str, ...] = ()
+    unwritten: Mapping[str, str] = field(default_factory=dict)
 
 
 def search(task: Task, settings: bytes) -> Outcome:
@@ -154,6 +163,8 @@ def search(task: Task, settings: bytes) -> Outcome:
     """
     began = time.perf_counter()
     given = unpacked(settings)
+    if task.study:
+        return write_study(task, given)
     mammogram: Mammogram | None = None
     known = task
     status, reason, transient = "failed", "", False
@@ -178,13 +189,23 @@ def search(task: Task, settings: bytes) -> Outcome:
         )
         read_ms = (time.perf_counter() - began) * 1e3
         findings = detect(mammogram, given.parameters, given.lexicon, threads=given.threads)
-        artefacts = artefacts_of(findings, known.name, given.write)
         record = _without_seconds(findings.record(path=known.name))
+        made = made_of_findings(findings, record, known.path, known.name, given)
         seconds = time.perf_counter() - began
         timings = {"read": read_ms, **findings.timings}
         if stamp_of(known.path) != known.stamp:
             raise OSError(0, "it changed while it was read")
-        return _outcome(known, "ok", "", record, seconds=seconds, timings=timings, artefacts=artefacts)
+        return _outcome(
+            known,
+            "ok",
+            "",
+            {**record, **made.tables},
+            seconds=seconds,
+            timings=timings,
+            artefacts=made.files,
+            written=given.write,
+            unwritten=made.unwritten,
+        )
     except SkippedInput as error:
         status, reason = "skipped", str(error)
     except MammocalcError as error:
@@ -197,23 +218,34 @@ def search(task: Task, settings: bytes) -> Outcome:
     except Exception as error:
         reason, transient = f"an internal error ({_place(error)}); please report it", True
     record = failed_record(known, status, reason, mammogram)
-    return _outcome(known, status, reason, record, seconds=time.perf_counter() - began, transient=transient)
+    if status == "failed":
+        record = {**record, **made_of_failure(known.path, given).tables}
+    return _outcome(
+        known,
+        status,
+        reason,
+        record,
+        seconds=time.perf_counter() - began,
+        transient=transient,
+        written=given.write,
+    )
 
 
-def artefacts_of(findings: Findings, name: str, write: tuple[str, ...]) -> dict[str, bytes]:
-    """The further files that were asked for, by path relative to the output."""
-    from mammocalc.write.overlay import overlay_png
+def write_study(task: Task, given: Settings) -> Outcome:
+    """Make the objects of a whole study from the records of its frames."""
+    from mammocalc.batch.studies import study_files, uid_of_study
 
-    return {path: overlay_png(findings) for path in artefact_paths(name, findings.mammogram.frame, write)}
-
-
-def artefact_paths(name: str, frame: int, write: tuple[str, ...]) -> list[str]:
-    """Where the further files of a frame are, relative to the output."""
-    if "overlay" not in write:
-        return []
-    from mammocalc.write.overlay import overlay_name
-
-    return [f"overlays/{overlay_name(name, frame)}"]
+    try:
+        study = uid_of_study(task.name)
+        files = study_files(study, task.study, configuration(given), given.write)
+        return _outcome(task, "ok", "", {}, artefacts=files, written=given.write)
+    except MammocalcError as error:
+        reason, transient = str(error), False
+    except MemoryError:
+        reason, transient = "not enough memory to make it", True
+    except Exception as error:
+        reason, transient = f"an internal error ({_place(error)}); please report it", True
+    return _outcome(task, "failed", reason, {}, transient=transient, written=given.write)
 
 
 def failed_record(task: Task, status: str, reason: str, mammogram: Mammogram | None = None) -> Record:

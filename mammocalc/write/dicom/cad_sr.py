@@ -188,7 +188,8 @@ def _impression(report: Report, place: int) -> Dataset:
         *(_cluster(report, place, cluster) for cluster in image.clusters),
         *(_calcification(report, place, CONTAINS, single) for single in image.calcifications),
     ]
-    suspicions = {finding.suspicion for finding in (*image.clusters, *image.calcifications)}
+    suspicions = {cluster.suspicion for cluster in image.clusters}
+    suspicions |= {single.suspicion for single in image.calcifications}
     return container(
         INFERRED_FROM, _IMPRESSION, code_item(HAS_CONCEPT_MOD, RENDERING_INTENT, _intent(*suspicions)), *found
     )
