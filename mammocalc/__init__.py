@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mammocalc.pipeline import detect
     from mammocalc.read import Mammogram, read, read_frames
     from mammocalc.write.dicom.cad_sr_reader import read_cad_sr
+    from mammocalc.write.dicom.files import write_dicom
     from mammocalc.write.tables import read_tables
 
     __version__: str
@@ -53,6 +54,7 @@ _HOME = {
     "read_cad_sr": "mammocalc.write.dicom.cad_sr_reader",
     "read_frames": "mammocalc.read",
     "read_tables": "mammocalc.write.tables",
+    "write_dicom": "mammocalc.write.dicom.files",
 }
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "read_cad_sr",
     "read_frames",
     "read_tables",
+    "write_dicom",
 ]
 
 

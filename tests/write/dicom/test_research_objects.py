@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import copy
+import dataclasses
 import io
 
 import numpy as np
@@ -10,11 +12,12 @@ import pydicom
 import pytest
 
 from mammocalc.errors import UnwritableObject
+from mammocalc.write.dicom.cad_sr_reader import read_cad_sr
 from mammocalc.write.dicom.colour import cielab
 from mammocalc.write.dicom.measurement_report import measurement_report
 from mammocalc.write.dicom.presentation_state import presentation_state
 from mammocalc.write.dicom.segmentation import segmentation
-from mammocalc.write.dicom.study import reported_image
+from mammocalc.write.dicom.study import reported_image, study_cad_sr
 
 CONFIGURATION = "parameters 0123456789abcdef, rules 0123456789abcdef"
 
@@ -237,3 +240,46 @@ def test_colours_in_cielab():
     np.testing.assert_allclose(plain((0, 255, 0)), (87.82, -79.29, 80.99), atol=0.1)
     np.testing.assert_allclose(plain((255, 255, 255)), (100, 0, 0), atol=0.1)
     np.testing.assert_allclose(plain((0, 0, 0)), (0, 0, 0), atol=0.1)
+
+
+class TestFrames:
+    """Objects of single frames of a tomosynthesis."""
+
+    @pytest.fixture
+    def frames(self, view):
+        """The header of three frames, and the records of two of them."""
+        source = copy.deepcopy(view.source)
+        source.NumberOfFrames = 3
+        source.SOPClassUID = pydicom.uid.BreastTomosynthesisImageStorage
+        records = []
+        for frame in (0, 2):
+            images = {**view.record["images"], "frame": np.array([frame])}
+            records.append({**view.record, "images": images})
+        return source, records
+
+    def test_the_study_report_tells_them_apart(self, frames, tmp_path, check_modules, tree_of):
+        source, records = frames
+        path = tmp_path / "report.dcm"
+        path.write_bytes(study_cad_sr([(record, source) for record in records], CONFIGURATION))
+        check_modules(path)
+        assert tree_of(path)
+        assert [image.frame for image in read_cad_sr(path).images] == [0, 2]
+        report = pydicom.dcmread(path)
+        (series,) = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+        assert len(series.ReferencedSOPSequence) == 1
+
+    def test_the_others_name_the_frame(self, view, frames, tmp_path, check_modules):
+        source, (_, last) = frames
+        findings = dataclasses.replace(
+            view.findings, mammogram=dataclasses.replace(view.findings.mammogram, frame=2)
+        )
+        for data in (
+            measurement_report(reported_image(last, source), source, CONFIGURATION),
+            presentation_state(findings, source, CONFIGURATION),
+        ):
+            path = tmp_path / "object.dcm"
+            path.write_bytes(data)
+            check_modules(path)
+            assert '"00081160":{"Value":[3],"vr":"IS"}' in pydicom.dcmread(path).to_json().replace(" ", "")
+        with pytest.raises(UnwritableObject, match="of one frame only"):
+            segmentation(findings, source, CONFIGURATION)
