@@ -45,12 +45,12 @@ def variants_of(findings, path):
     for name, (stage, values) in SEARCHES.items():
         changed = parameters.replace(stage, **values)
         other = prepare(image, changed.prepare) if stage == "prepare" else scene
-        out[name] = _marks(segment(other, changed.segment), other, path)
+        out[name] = marks_of(segment(other, changed.segment), other, path)
     linear = _without_equalisation(scene)
-    out[NOISE] = _marks(segment(linear, parameters.segment), linear, path)
+    out[NOISE] = marks_of(segment(linear, parameters.segment), linear, path)
     whole = built_in_table()
     regions = findings.regions
-    full = _marks(regions, scene, path)
+    full = marks_of(regions, scene, path)
     if not np.allclose(_rescored(regions, scene, parameters, whole), regions.score):
         raise RuntimeError(
             "scores are no longer the sum of the table's evidence: this ablation does not apply"
@@ -104,8 +104,8 @@ def _without_equalisation(scene):
     return dataclasses.replace(scene, plane=np.ascontiguousarray(plane))
 
 
-def _marks(regions, scene, path):
-    """Marks from regions alone, without measuring them."""
+def marks_of(regions, scene, path):
+    """Marks from regions alone: outlines and scores without measurements and labels."""
     top, left = scene.origin
     evidence = regions.evidence
     return Detections(

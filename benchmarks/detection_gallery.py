@@ -149,7 +149,7 @@ def kinds(evaluation, results):
         "false_by_kind": Counter(kind for *_, kind in false).most_common(),
         "of_known_distractors_marked": _marked_distractors(evaluation),
         "false_by_label_given": Counter(
-            str(outcome.detections.label[j]) for _, outcome, _, j, _ in false
+            str(outcome.detections.label[j]) or "not labelled" for _, outcome, _, j, _ in false
         ).most_common(),
     }
 
