@@ -1,6 +1,6 @@
 """Reads mutated files of every transfer syntax and format, and reports whatever is neither an image nor a typed error.
 
-    python benchmarks/fuzz_read.py --inputs 20000            # the long form, about a quarter of an hour
+    python benchmarks/fuzz_read.py --inputs 20000            # the long form, some minutes
     python benchmarks/fuzz_read.py --inputs 500              # the short form
 
 Each input is named by its seed file and a number, from which it is made again: ``--show SEED:NUMBER --keep FOLDER``
@@ -22,11 +22,15 @@ import resource
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from mammocalc.batch.pool import ProcessCrew
 from mammocalc.batch.work import Outcome, Task
@@ -36,6 +40,7 @@ from mammocalc.read import read
 HERE = Path(__file__).parent
 MEGABYTES, SECONDS = 1500, 20.0
 SECRETS = ("Planted", "PLANTED")
+DEFLATED = "1.2.840.10008.1.2.1.99"
 WORDS = (0x00, 0xFF, 0x7F, 0x80, 0x01, 0xFE)
 
 
@@ -60,6 +65,16 @@ def seed_files() -> dict[str, bytes]:
             stream = io.BytesIO()
             dataset.save_as(stream, enforce_file_format=True)
             files[f"{syntax}x{frames}"] = stream.getvalue()
+    for name, (syntax, bits, elements) in variants(makers).items():
+        pixels = makers.breast(40, 32, bits=bits)
+        if elements.pop("signed", False):
+            pixels = (pixels.astype(np.int32) - (1 << (bits - 1))).astype(np.int8 if bits == 8 else np.int16)
+        stream = io.BytesIO()
+        makers.mammogram_dataset(pixels, syntax, bits, **elements).save_as(stream, enforce_file_format=True)
+        files[name] = stream.getvalue()
+    files["bare"] = files["explicit, 8 bits"][
+        144 + int.from_bytes(files["explicit, 8 bits"][140:144], "little") :
+    ]
     pixels = makers.breast(40, 32)
     files["png"] = bytes(imagecodecs.png_encode(pixels))
     files["pgm"] = b"P5\n32 40\n4095\n" + pixels.astype(">u2").tobytes()
@@ -69,14 +84,71 @@ def seed_files() -> dict[str, bytes]:
     return files
 
 
+def variants(makers: ModuleType) -> dict[str, tuple[str, int, dict[str, Any]]]:
+    """Further seed files: syntax, depth and elements; other depths, signs, and headers with nested sequences."""
+    view = _item(CodeValue="399162004", CodingSchemeDesignator="SCT", CodeMeaning="cranio-caudal")
+    view.ViewModifierCodeSequence = [_item(CodeValue="399163009", CodingSchemeDesignator="SCT")]
+    spacing = _item(PixelMeasuresSequence=[_item(PixelSpacing=[0.09, 0.09])])
+    anatomy = _item(FrameAnatomySequence=[_item(FrameLaterality="R")])
+    table = _item(LUTDescriptor=[4, 0, 16], ModalityLUTType="US", LUTData=bytes(8))
+    nested = {
+        "ViewCodeSequence": [view],
+        "SharedFunctionalGroupsSequence": [anatomy],
+        "PerFrameFunctionalGroupsSequence": [spacing],
+        "ModalityLUTSequence": [table],
+        "PixelPaddingValue": 0,
+    }
+    explicit, implicit, big = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+    return {
+        "explicit, 8 bits": (explicit, 8, {}),
+        "big endian, 8 bits": (big, 8, {}),
+        "RLE, 8 bits": ("1.2.840.10008.1.2.5", 8, {}),
+        "JPEG 2000, 16 bits signed": ("1.2.840.10008.1.2.4.90", 16, {"signed": True}),
+        "JPEG Lossless, 16 bits": ("1.2.840.10008.1.2.4.70", 16, {}),
+        "explicit, nested": (explicit, 12, dict(nested)),
+        "implicit, nested": (implicit, 12, dict(nested)),
+    }
+
+
+def _item(**elements: Any) -> Dataset:
+    """An item of a sequence."""
+    item = Dataset()
+    for keyword, value in elements.items():
+        setattr(item, keyword, value)
+    return item
+
+
 def mutated(name: str, number: int) -> bytes:
     """Input `number` made from the seed file `name`; the same wherever it is made."""
     chance = random.Random(f"{name}:{number}")
     files = seed_files()
     data = bytearray(files[name])
+    # What guards a file against chance is put right in half of the inputs, so that blows reach what lies behind it.
+    behind = chance.random() < 0.5
+    start = 144 + int.from_bytes(data[140:144], "little")
+    if behind and DEFLATED in name:
+        data[start:] = zlib.decompress(data[start:], -15)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
         _mutate(data, chance, files)
+    if behind and DEFLATED in name:
+        packer = zlib.compressobj(wbits=-15)
+        data[start:] = packer.compress(bytes(data[start:])) + packer.flush()
+    if behind and name == "png":
+        _mend_png(data)
     return bytes(data)
+
+
+def _mend_png(data: bytearray) -> None:
+    """Put the checksums of all chunks right."""
+    at = 8
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if at + 12 + length > len(data):
+            return
+        data[at + 8 + length : at + 12 + length] = zlib.crc32(data[at + 4 : at + 8 + length]).to_bytes(
+            4, "big"
+        )
+        at += 12 + length
 
 
 def _mutate(data: bytearray, chance: random.Random, files: dict[str, bytes]) -> None:
@@ -147,15 +219,15 @@ def tasks(inputs: int, first: int) -> Iterator[Task]:
         yield Task("", f"{names[k % len(names)]}:{first + k // len(names)}")
 
 
-def run(inputs: int, first: int, jobs: int) -> tuple[Counter[tuple[str, str]], list[Outcome], float, float]:
-    """Read all inputs; counts by seed file and result, the bad ones, the longest time and the largest memory."""
+def run(inputs: int, first: int, jobs: int) -> tuple[Counter[tuple[str, str]], list[Outcome], Outcome, float]:
+    """Read all inputs; counts by seed file and result, the bad ones, the one that took longest, the largest memory."""
     crew = ProcessCrew(
         jobs, b"", megabytes=MEGABYTES, seconds=SECONDS, searcher="fuzz_read:search", prepare=""
     )
     waiting = deque(tasks(inputs, first))
     counts: Counter[tuple[str, str]] = Counter()
     bad: list[Outcome] = []
-    longest = largest = 0.0
+    longest, largest = Outcome("", 0, 1, "", "", {}), 0.0
     under_way = 0
     try:
         while waiting or under_way:
@@ -165,7 +237,8 @@ def run(inputs: int, first: int, jobs: int) -> tuple[Counter[tuple[str, str]], l
             _, outcome = crew.collect()
             under_way -= 1
             counts[outcome.name.partition(":")[0], outcome.status] += 1
-            longest, largest = max(longest, outcome.seconds), max(largest, outcome.timings.get("mb", 0.0))
+            longest = max(longest, outcome, key=lambda one: one.seconds)
+            largest = max(largest, outcome.timings.get("mb", 0.0))
             if outcome.status not in ("image", "UnreadableInput", "SkippedInput"):
                 bad.append(outcome)
     finally:
@@ -186,6 +259,11 @@ def main() -> int:
         name, _, number = options.show.partition(":")
         (options.keep / f"{name}-{number}").write_bytes(mutated(name, int(number)))
         return 0
+    for name, data in seed_files().items():
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            assert _result(file.name)[0] == "image", f"the seed file {name} is not sound"
     sys.path.append(str(HERE))
     began = time.perf_counter()
     counts, bad, longest, largest = run(options.inputs, options.first, options.jobs)
@@ -196,7 +274,8 @@ def main() -> int:
     for name in sorted(seed_files()):
         print(f"{name:28}" + "".join(f"{counts[name, kind]:17}" for kind in kinds))
     print(
-        f"{options.inputs} inputs in {seconds:.0f} s; longest {longest:.2f} s; a process took at most {largest:.0f} MB"
+        f"{options.inputs} inputs in {seconds:.0f} s; the longest, {longest.name}, {longest.seconds:.2f} s of "
+        f"{SECONDS:g}; a process took at most {largest:.0f} MB of {MEGABYTES}"
     )
     for outcome in bad:
         print(f"BAD {outcome.name}: {outcome.status}: {outcome.reason}")

@@ -1,10 +1,12 @@
 """Walking folders: everything once, in an order of its own."""
 
 import os
+import tracemalloc
 
 import pytest
 
-from mammocalc.batch.inputs import order_of, walk
+from mammocalc.batch.inputs import FoundInput, order_of, walk
+from mammocalc.batch.inventory import Inventory, hashed
 from mammocalc.errors import InvalidParameter
 
 
@@ -102,3 +104,21 @@ def test_a_folder_that_cannot_be_listed_is_a_row(tree, monkeypatch):
 def test_a_missing_root_is_a_usage_error(tmp_path):
     with pytest.raises(InvalidParameter, match=r"no such file or folder: .*nowhere"):
         names(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("hash_paths", [False, True])
+def test_an_inventory_keeps_its_inputs_on_disk(tmp_path, hash_paths):
+    found = (FoundInput(f"/some/where/{k:06}", f"{k:06}") for k in range(30_000))
+    tracemalloc.start()
+    inventory = Inventory(found, hash_paths=hash_paths, folder=tmp_path)
+    names = inventory.names()
+    first = next(names)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4e6
+    assert inventory.count == 30_000
+    every = [first, *names]
+    wanted = [f"{k:06}" for k in range(30_000)]
+    assert every == (sorted(map(hashed, wanted)) if hash_paths else wanted)
+    assert all(item.name == (hashed(item.path[-6:]) if hash_paths else item.path[-6:]) for item in inventory)
+    inventory.close()

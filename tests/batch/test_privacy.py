@@ -98,3 +98,31 @@ def test_headers_never_leak_and_paths_are_relative(detect, inputs, tmp_path):
 def test_the_search_for_leaks_finds_them(detect, inputs, tmp_path):
     detect(inputs, tmp_path / "out")
     assert {planted for _, planted in leaks(tmp_path / "out")} == set(PLANTED) - {"PLANTEDDESCRIPTION"}
+
+
+def test_pictures_of_hashed_paths_tell_nothing(tmp_path):
+    """Real stages, real worker processes; pictures are unpacked, too."""
+    import cv2
+    import pydicom
+
+    from mammocalc.batch import detect_folder
+    from mammocalc.phantom import PhantomSettings, make
+    from mammocalc.write.dicom import write_mammogram
+
+    folder = tmp_path / "inputs" / "PLANTEDNAME"
+    folder.mkdir(parents=True)
+    image = make(1, settings=PhantomSettings(rows=900, columns=640)).mammogram
+    write_mammogram(image, tmp_path / "image")
+    ds = pydicom.dcmread(tmp_path / "image")
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate = "PLANTEDNAME^Jane", "PLANTEDID77", "19481231"
+    ds.AccessionNumber, ds.StudyDescription = "PLANTEDACCESSION", "PLANTEDDESCRIPTION"
+    ds.save_as(folder / "PLANTEDID77.dcm")
+    for name in ("one", "two"):  # what the path says is not in the picture
+        detect_folder(folder.parent, tmp_path / name, jobs=1, hash_paths=True, log=tmp_path / name / "log")
+        assert leaks(tmp_path / name) == set()
+        (picture,) = (tmp_path / name / "overlays").iterdir()
+        assert picture.name[:24] == pd.read_parquet(tmp_path / name / "images.parquet").path[0]
+        folder = folder.rename(tmp_path / "inputs" / "other")
+    pictures = [cv2.imread(str(next((tmp_path / name / "overlays").iterdir()))) for name in ("one", "two")]
+    assert pictures[0].std() > 10
+    assert np.array_equal(*pictures)
