@@ -79,6 +79,7 @@ class Driver:
         self._began = time.perf_counter()
         self._further: deque[Task] = deque()
         self._frames_left: dict[str, int] = {}
+        self._lost: dict[str, Outcome] = {}
 
     def run(self, inventory: Inventory, make_crew: Callable[[], Crew]) -> None:
         """Bring every input to its end; the crew is called together when there is something to do."""
@@ -162,7 +163,17 @@ class Driver:
         self.resumed += 1
         self._open_frames(first.name, first.frames)
         self._end_of_frame(first.name, first.status)
-        task = task._replace(known_content="", frames=first.frames, content=first.content, stamp=first.stamp)
+        self._ask_for_further(task, first)
+
+    def _ask_for_further(self, task: Task, first: Outcome | Entry) -> None:
+        """Have the further frames of an input searched, but for those that have their result."""
+        task = task._replace(
+            known_content="",
+            frames=first.frames,
+            content=first.content,
+            stamp=first.stamp,
+            count_only=False,
+        )
         for frame in range(1, first.frames):
             entry = self._ledger.load(first.name, frame)
             if (
@@ -185,6 +196,13 @@ class Driver:
             # Its worker did not come back to say which study it belongs to.
             tables = made_of_failure(task.path, self._settings).tables
             outcome = dataclasses.replace(outcome, record={**outcome.record, **tables})
+        if task.count_only:
+            outcome = self._counted(outcome)
+        elif outcome.lost and task.frame == 0:
+            # What its first frame did to a worker says nothing of the further ones, if there are any.
+            self._lost[task.name] = outcome
+            self._further.append(task._replace(known_content="", count_only=True))
+            return
         if outcome.status == "unchanged":
             earlier = self._ledger.load(task.name)
             if earlier is not None:
@@ -194,17 +212,15 @@ class Driver:
         self._write(outcome)
         if outcome.frame == 0:
             self._open_frames(outcome.name, outcome.frames)
-            self._further.extend(
-                task._replace(
-                    frame=frame,
-                    known_content="",
-                    frames=outcome.frames,
-                    content=outcome.content,
-                    stamp=outcome.stamp,
-                )
-                for frame in range(1, outcome.frames)
-            )
+            self._ask_for_further(task, outcome)
         self._end_of_frame(outcome.name, outcome.status)
+
+    def _counted(self, count: Outcome) -> Outcome:
+        """The loss of a first frame, once it is known how many more there are; none where that went wrong, too."""
+        lost = self._lost.pop(count.name)
+        if count.status != "counted":
+            return lost
+        return dataclasses.replace(lost, frames=count.frames, content=count.content, stamp=count.stamp)
 
     def _write(self, outcome: Outcome) -> None:
         # The entry comes last: where it is, the further files are.

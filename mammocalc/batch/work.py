@@ -90,6 +90,8 @@ class Task(NamedTuple):
         Content hash of an earlier result that would still be good; empty for none.
     frames, content, stamp
         What frame 0 found out, for the further frames of the same file.
+    count_only : bool
+        Only tell how many frames there are.
     study : tuple of bytes
         For the objects of a whole study, which `name` names: the records of its frames. Nothing is searched then.
     """
@@ -101,6 +103,7 @@ class Task(NamedTuple):
     frames: int = 1
     content: str = ""
     stamp: Stamp = NO_STAMP
+    count_only: bool = False
     study: tuple[bytes, ...] = ()
 
 
@@ -112,8 +115,8 @@ class Outcome:
     ----------
     name, frame, frames
         As in `Task`; `frames` is the number in the file.
-    status : {"ok", "skipped", "failed", "unchanged"}
-        "unchanged": the content is that of the earlier result, which stays.
+    status : {"ok", "skipped", "failed", "unchanged", "counted"}
+        "unchanged": the content is that of the earlier result, which stays. "counted": `frames` is what was asked for.
     reason : str
     record : mapping
         Columns of the three tables as `mammocalc.findings.Findings.record` gives them, without measured times.
@@ -129,6 +132,8 @@ class Outcome:
         What was asked for beside the tables, made or not.
     unwritten : mapping of str to str
         Why, for each kind of further file that could not be made.
+    lost : bool
+        Its worker did not come back, so that nothing is known of the file.
     """
 
     name: str
@@ -145,6 +150,7 @@ class Outcome:
     transient: bool = False
     written: tuple[str, ...] = ()
     unwritten: Mapping[str, str] = field(default_factory=dict)
+    lost: bool = False
 
 
 def search(task: Task, settings: bytes) -> Outcome:
@@ -180,6 +186,8 @@ def search(task: Task, settings: bytes) -> Outcome:
                 known.path, pixel_spacing_mm=given.pixel_spacing_mm, limits=given.limits.read
             )
             known = known._replace(frames=frames)
+        if known.count_only:
+            return _outcome(known, "counted", "", {})
         mammogram = read(
             known.path,
             pixel_spacing_mm=given.pixel_spacing_mm,
@@ -274,7 +282,8 @@ def failed_record(task: Task, status: str, reason: str, mammogram: Mammogram | N
 
 def failure(task: Task, reason: str) -> Outcome:
     """The outcome of a frame whose worker did not come back."""
-    return _outcome(task, "failed", reason, failed_record(task, "failed", reason), transient=True)
+    record = failed_record(task, "failed", reason)
+    return _outcome(task, "failed", reason, record, transient=True, lost=True)
 
 
 def _identified(task: Task, given: Settings) -> Task:

@@ -1,8 +1,8 @@
 """Stands in for reading and searching in worker processes: text files that say what is to happen.
 
-The first line of a file is ``stub`` and then words: ``n=3`` (calcifications), ``frames=5``, ``skip``, ``fail``,
-``empty`` (no breast), ``bug``, ``crash``, ``exit``, ``hang``, ``memory``, ``sleep=0.1``. Everything else goes to the
-real stages.
+The first line of a file is ``stub`` and then words: ``n=3`` (calcifications), ``frames=5``, ``skip``, ``fail`` and
+``crash`` (``fail2``, ``crash0``: at that frame), ``empty`` (no breast), ``bug``, ``exit``, ``hang``, ``memory``,
+``sleep=0.1``. Everything else goes to the real stages.
 """
 
 import ctypes
@@ -51,7 +51,7 @@ def read(path, *, frame=0, **options):
         raise SkippedInput("a stub to be skipped")
     if "fail" in said or f"fail{frame}" in said:
         raise UnreadableInput("a stub that cannot be read")
-    if "crash" in said:
+    if "crash" in said or f"crash{frame}" in said:
         ctypes.string_at(0)
     if "exit" in said:
         os._exit(7)

@@ -193,6 +193,19 @@ def test_failures_by_accident_are_tried_again(detect_in_processes, folder, tmp_p
     assert detect_in_processes(inputs, tmp_path / "out", limits=limits).resumed == 2
 
 
+@pytest.mark.parametrize("frame", [0, 2])
+def test_a_frame_that_crashes_costs_no_other_frame(detect_in_processes, folder, tmp_path, frame):
+    inputs = folder({"tomo": f"stub frames=4 crash{frame} n=3", "z": "stub n=1"})
+    calls = []
+    summary = detect_in_processes(inputs, tmp_path / "out", progress=lambda *now: calls.append(now[:3]))
+    assert (summary.inputs, summary.images, summary.ok) == (2, 5, 4)
+    images = pd.read_parquet(tmp_path / "out" / "images.parquet").set_index(["path", "frame"])
+    assert images.status[images.status == "failed"].index.tolist() == [("tomo", frame)]
+    assert images.reason["tomo", frame] == "its worker process crashed (SIGSEGV)"
+    assert calls[-1] == (2, 2, 1)
+    assert detect_in_processes(inputs, tmp_path / "out").resumed == 4
+
+
 def test_redo_and_error(detect, mixed, tmp_path):
     detect(mixed, tmp_path / "out")
     assert detect(mixed, tmp_path / "out", existing="redo").resumed == 0
