@@ -71,6 +71,7 @@ EVIDENCE = {
     "one_sided": "difference between opposite sides of the surroundings over the peak contrast",
     "edge_width_px": "the same edge width in pixels: what is sharper than any detector is a defect or dust",
     "skin_distance_mm": "distance to the skin line, mm",
+    "skin_alignment": "cosine of the angle between the longer axis and the skin line",
     "row": "centroid, plane row",
     "col": "centroid, plane column",
 }
@@ -157,10 +158,34 @@ def outlined_objects(
             "one_sided": one_sided,
             "edge_width_px": edge_width,
             "skin_distance_mm": scene.anatomy.skin_distance_mm[cell_row, cell_col].astype(np.float64),
+            "skin_alignment": _skin_alignment(scene, cell_row, cell_col, row_row, col_col, row_col),
             "row": row,
             "col": col,
         },
     )
+
+
+def _skin_alignment(
+    scene: Scene,
+    cell_row: NDArray[np.int64],
+    cell_col: NDArray[np.int64],
+    row_row: NDArray[np.float64],
+    col_col: NDArray[np.float64],
+    row_col: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """1 for what runs along the skin line, 0 for what runs towards it or where the skin has no direction."""
+    distance = scene.anatomy.skin_distance_mm
+    low = np.maximum(cell_row - 1, 0), np.maximum(cell_col - 1, 0)
+    high = (
+        np.minimum(cell_row + 1, distance.shape[0] - 1),
+        np.minimum(cell_col + 1, distance.shape[1] - 1),
+    )
+    inwards_row = distance[high[0], cell_col].astype(np.float64) - distance[low[0], cell_col]
+    inwards_col = distance[cell_row, high[1]].astype(np.float64) - distance[cell_row, low[1]]
+    angle = 0.5 * np.arctan2(2 * row_col, col_col - row_row)
+    across = np.abs(np.sin(angle) * inwards_col - np.cos(angle) * inwards_row)
+    steepness = np.hypot(inwards_row, inwards_col)
+    return np.where(steepness > 0, across / np.maximum(steepness, 1e-9), 0.0)
 
 
 def _isolation(

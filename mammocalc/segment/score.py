@@ -1,4 +1,4 @@
-"""The detection score: additive evidence, read from a table of points that anyone can check and edit."""
+"""The detection score: evidence added up by a readable table, corrected where pieces of evidence speak together."""
 
 from __future__ import annotations
 
@@ -8,33 +8,57 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 
+class Correction(NamedTuple):
+    """Log-odds by the answers to a few questions: an oblivious decision tree.
+
+    Attributes
+    ----------
+    asked : tuple of (str, float)
+        Is this evidence above this value?
+    log_odds : tuple of float, length 2 ** len(asked)
+        At the sum of ``2 ** i`` over the questions i that are answered yes.
+    """
+
+    asked: tuple[tuple[str, float], ...]
+    log_odds: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class ScoreTable:
-    """Log-odds of each piece of evidence, linear between points and constant beyond them.
+    """Log-odds of each piece of evidence, and corrections where several speak together.
 
     Attributes
     ----------
     offset : float
         Log-odds before any evidence.
     points : mapping of str to tuple of (value, log_odds)
-        Ascending in value.
+        Ascending in value; linear between points, constant beyond them.
+    corrections : tuple of Correction
+        Added; the table stands without them.
     """
 
     offset: float
     points: Mapping[str, tuple[tuple[float, float], ...]]
+    corrections: tuple[Correction, ...] = ()
 
     def log_odds(self, evidence: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Sum of the offset and of every table's log-odds, shape (n,)."""
+        """Sum of the offset, of every table's log-odds and of the corrections, shape (n,)."""
         n = len(next(iter(evidence.values())))
         total = np.full(n, self.offset)
         for name, points in self.points.items():
             values, log_odds = np.array(points).T
             total += np.interp(evidence[name], values, log_odds)
+        for asked, answers in self.corrections:
+            place = np.zeros(n, np.int64)
+            for i, (name, value) in enumerate(asked):
+                place += (evidence[name] > value).astype(np.int64) << i
+            total += np.array(answers)[place]
         return total
 
 
@@ -46,12 +70,23 @@ def built_in_table() -> ScoreTable:
 
 
 def read_table(path: Path) -> ScoreTable:
-    """A table from its TOML file: an offset, and ``[points]`` with a list of (value, log-odds) for each evidence."""
+    """A table from its TOML file.
+
+    An offset, ``[points]`` with a list of (value, log-odds) for each evidence, and any number of ``[[corrections]]``
+    with ``asked``, a list of (evidence, value), and ``log_odds``.
+    """
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     points = {
         name: tuple((float(v), float(s)) for v, s in table) for name, table in content["points"].items()
     }
-    return ScoreTable(float(content["offset"]), points)
+    corrections = tuple(
+        Correction(
+            tuple((str(name), float(value)) for name, value in entry["asked"]),
+            tuple(map(float, entry["log_odds"])),
+        )
+        for entry in content.get("corrections", ())
+    )
+    return ScoreTable(float(content["offset"]), points, corrections)
 
 
 def probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
