@@ -40,6 +40,7 @@ EVIDENCE = (
     "isolation",
     "one_sided",
     "skin_distance_mm",
+    "continued",
     "neighbours",
 )
 PRIOR = Path(__file__).with_name("score_prior.toml")

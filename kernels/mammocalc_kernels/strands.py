@@ -25,14 +25,11 @@ def strand_links(
     *,
     elongation: float,
     reach: float,
-    bridge: float,
     threads: int = 1,
-) -> NDArray[np.int64]:
-    """Which objects continue each other across a gap that stays bright.
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """How bright the way is from each tip of an elongated object, ahead, to the nearest pixel of each other object.
 
-    A link leads from either tip of an elongated object, ahead, to the nearest pixel of another object. It holds where
-    the plane along the straight way there never falls below a share of the lower peak. Two round specks that touch
-    are not linked, however bright the saddle between them.
+    Two round specks that touch are not linked, however bright the saddle between them.
 
     Parameters
     ----------
@@ -46,30 +43,30 @@ def strand_links(
         Ratio of the axes (by second moments) from which an object has tips.
     reach : float
         Longest gap, px between pixel centres.
-    bridge : float
-        Share of the lower peak contrast that the way must keep, 0 to 1.
     threads : int
         The result does not depend on it.
 
     Returns
     -------
-    ndarray of int64, shape (links, 4)
+    links : ndarray of int64, shape (links, 4)
         The object, the other one, the tip and the pixel reached (flat plane index); in order of object.
+    bridge : ndarray of float64, shape (links,)
+        Lowest contrast along the straight way, as a share of the lower of the two peaks.
     """
 
-    def part(first: int, end: int) -> NDArray[np.int64]:
-        links: NDArray[np.int64] = _links(
-            plane, owner, pixel, contrast, start, peak, elongation, reach, bridge, first, end
-        )
-        return links
+    def part(first: int, end: int) -> tuple[Any, Any]:
+        links, bridge = _links(plane, owner, pixel, contrast, start, peak, elongation, reach, first, end)
+        return links, bridge
 
-    return np.concatenate(run_bands(part, len(start) - 1, threads))
+    links, bridge = zip(*run_bands(part, len(start) - 1, threads), strict=True)
+    return np.concatenate(links), np.concatenate(bridge)
 
 
 @kernel
-def _links(plane, owner, pixel, contrast, start, peak, elongation, reach, bridge, first, end):  # type: ignore[no-untyped-def]
+def _links(plane, owner, pixel, contrast, start, peak, elongation, reach, first, end):  # type: ignore[no-untyped-def]
     h, w = plane.shape
     out = np.empty((2 * _MOST_PARTNERS * (end - first), 4), np.int64)
+    bridge = np.empty(len(out), np.float64)
     count = 0
     partner = np.empty(_MOST_PARTNERS, np.int64)
     reached = np.empty(_MOST_PARTNERS, np.int64)
@@ -110,13 +107,13 @@ def _links(plane, owner, pixel, contrast, start, peak, elongation, reach, bridge
                 other = partner[slot]
                 there = _place_of(pixel, start[other], start[other + 1], reached[slot])
                 lowest = _lowest_between(plane, pixel[tip], contrast[tip], pixel[there], contrast[there])
-                if lowest >= bridge * min(peak[k], peak[other]):
-                    out[count, 0] = k
-                    out[count, 1] = other
-                    out[count, 2] = pixel[tip]
-                    out[count, 3] = pixel[there]
-                    count += 1
-    return out[:count]
+                out[count, 0] = k
+                out[count, 1] = other
+                out[count, 2] = pixel[tip]
+                out[count, 3] = pixel[there]
+                bridge[count] = lowest / min(peak[k], peak[other])
+                count += 1
+    return out[:count], bridge[:count]
 
 
 @kernel

@@ -71,6 +71,7 @@ EVIDENCE = {
     "one_sided": "difference between opposite sides of the surroundings over the peak contrast",
     "edge_width_px": "the same edge width in pixels: what is sharper than any detector is a defect or dust",
     "skin_distance_mm": "distance to the skin line, mm",
+    "continued": "how bright the way is from a tip to a larger object ahead, as a share of the lower peak contrast",
     "skin_alignment": "cosine of the angle between the longer axis and the skin line",
     "row": "centroid, plane row",
     "col": "centroid, plane column",
@@ -100,20 +101,19 @@ def outlined_objects(
 
     plane, pitch = scene.plane, scene.pixel_spacing_mm
     ring = max(3, round(ring_mm / pitch))
-    outlines = Outlines(
-        *delineate(
-            plane,
-            components.offsets,
-            components.run_row,
-            components.run_start,
-            components.run_stop,
-            ring=ring,
-            fraction=parameters.outline_fraction,
-            saddle=parameters.saddle_fraction,
-            smallest_contrast=1.0,
-            threads=threads,
-        )
+    delineated = delineate(
+        plane,
+        components.offsets,
+        components.run_row,
+        components.run_start,
+        components.run_stop,
+        ring=ring,
+        fraction=parameters.outline_fraction,
+        saddle=parameters.saddle_fraction,
+        smallest_contrast=1.0,
+        threads=threads,
     )
+    outlines = Outlines(*delineated, continued=np.zeros(len(delineated[3])))
     if components.factor == 1:
         outlines = joined_strands(outlines, plane, pitch, parameters, threads)
     pixel, start, contrast = outlines.pixel, outlines.start, outlines.contrast
@@ -158,6 +158,7 @@ def outlined_objects(
             "one_sided": one_sided,
             "edge_width_px": edge_width,
             "skin_distance_mm": scene.anatomy.skin_distance_mm[cell_row, cell_col].astype(np.float64),
+            "continued": outlines.continued,
             "skin_alignment": _skin_alignment(scene, cell_row, cell_col, row_row, col_col, row_col),
             "row": row,
             "col": col,

@@ -52,6 +52,9 @@ class SegmentParameters:
     strand_bridge: float = bounded(
         0.3, 0.05, 1.0, "share of the lower peak contrast that such a gap keeps all along"
     )
+    continuation_mm: float = bounded(
+        1.0, 0.0, 3.0, "how far ahead of a tip a larger object is looked for that goes on there"
+    )
     background_ring_mm: float = bounded(0.35, 0.1, 2.0, "width of the ring in which the background is fitted")
     skin_margin_mm: float = bounded(1.0, 0.0, 10.0, "nothing is searched closer than this to the skin line")
     coarse_edge_width_mm: float = bounded(

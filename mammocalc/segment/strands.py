@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ class Outlines:
     contrast : ndarray of float32
     peak : ndarray of float32, shape (n,)
     surroundings : ndarray of float32, shape (n, 2)
+    continued : ndarray of float64, shape (n,)
+        How bright the way is to a larger object ahead, as a share of the lower peak; 0 without one. A piece of
+        something that goes on beyond it is less likely a calcification of its own.
     """
 
     pixel: NDArray[np.int64]
@@ -29,6 +33,7 @@ class Outlines:
     contrast: NDArray[np.float32]
     peak: NDArray[np.float32]
     surroundings: NDArray[np.float32]
+    continued: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Number of objects."""
@@ -47,6 +52,7 @@ def joined_strands(
     Parameters
     ----------
     outlines : Outlines
+        `continued` is not used.
     plane : ndarray of float32, shape (h, w)
     pixel_spacing_mm : float
     parameters : SegmentParameters
@@ -56,13 +62,14 @@ def joined_strands(
     -------
     Outlines
         A joined object stands in the place of its first part; peak and surroundings are those of its brightest one.
+        `continued` tells of the ways that were not bright or short enough.
     """
     from mammocalc_kernels.strands import object_numbers, strand_links
 
     if len(outlines) < 2:
         return outlines
     owner = object_numbers(plane.shape, outlines.pixel, outlines.start)
-    links = strand_links(
+    links, bridge = strand_links(
         plane,
         owner,
         outlines.pixel,
@@ -70,13 +77,22 @@ def joined_strands(
         outlines.start,
         outlines.peak,
         elongation=parameters.strand_elongation,
-        reach=parameters.strand_gap_mm / pixel_spacing_mm,
-        bridge=parameters.strand_bridge,
+        reach=max(parameters.strand_gap_mm, parameters.continuation_mm) / pixel_spacing_mm,
         threads=threads,
     )
-    if not len(links):
-        return outlines
-    first_part = _first_parts(len(outlines), links[:, :2])
+    width = plane.shape[1]
+    gap = np.hypot(links[:, 2] // width - links[:, 3] // width, links[:, 2] % width - links[:, 3] % width)
+    holds = (bridge >= parameters.strand_bridge) & (gap * pixel_spacing_mm <= parameters.strand_gap_mm)
+    first_part = _first_parts(len(outlines), links[holds, :2])
+    joined = _joined(outlines, links[holds], first_part, owner) if holds.any() else outlines
+    _, strand = np.unique(first_part, return_inverse=True)
+    return dataclasses.replace(joined, continued=_continued(joined, strand[links[:, :2]], bridge))
+
+
+def _joined(
+    outlines: Outlines, links: NDArray[np.int64], first_part: NDArray[np.int64], owner: NDArray[np.int32]
+) -> Outlines:
+    """The objects with the same first part as one, the ways of the links filled."""
     added = [_bridge(link, outlines, owner) for link in links]
     sizes = [len(pixels) for pixels, _ in added]
     strand = first_part[np.repeat(np.arange(len(outlines)), np.diff(outlines.start))]
@@ -91,7 +107,28 @@ def joined_strands(
     start = np.append(np.searchsorted(strand, parts), len(strand)).astype(np.int64)
     by_brightness = np.lexsort((-outlines.peak, first_part))
     brightest = by_brightness[np.searchsorted(first_part[by_brightness], parts)]
-    return Outlines(pixel, start, contrast, outlines.peak[brightest], outlines.surroundings[brightest])
+    return Outlines(
+        pixel,
+        start,
+        contrast,
+        outlines.peak[brightest],
+        outlines.surroundings[brightest],
+        np.zeros(len(parts)),
+    )
+
+
+def _continued(
+    outlines: Outlines, pairs: NDArray[np.int64], bridge: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """For the smaller object of each linked pair the brightest way; of equal ones for the later."""
+    area = np.diff(outlines.start)
+    one, other = pairs.T
+    apart = one != other
+    one, other, bridge = one[apart], other[apart], bridge[apart]
+    one_is_smaller = (area[one] < area[other]) | ((area[one] == area[other]) & (one > other))
+    result = np.zeros(len(outlines))
+    np.maximum.at(result, np.where(one_is_smaller, one, other), bridge)
+    return result
 
 
 def _first_parts(count: int, links: NDArray[np.int64]) -> NDArray[np.int64]:
