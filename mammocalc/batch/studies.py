@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -42,6 +41,8 @@ class Members:
     """
 
     def __init__(self, frames: Iterable[tuple[Ledger, Entry]]) -> None:
+        import sqlite3
+
         self._ledgers: list[Ledger] = []
         self._index = sqlite3.connect("")  # a temporary file
         self._index.execute(

@@ -11,9 +11,18 @@ import pydicom
 import pytest
 
 import mammocalc as mc
+from mammocalc.classify.lexicon import LABELS
 from mammocalc.errors import UnreadableInput, UnwritableObject
 from mammocalc.write.dicom.cad_sr_reader import read_cad_sr
-from mammocalc.write.dicom.codes import CALCIFICATION_TYPES
+from mammocalc.write.dicom.codes import (
+    CALCIFICATION_TYPES,
+    DISTRIBUTIONS,
+    MODIFIER_CODES,
+    SIDES,
+    TYPE_OF_CODE,
+    VIEW_CODES,
+    calcification_type,
+)
 from mammocalc.write.dicom.source import read_source
 from mammocalc.write.dicom.study import reported_image, study_cad_sr
 
@@ -24,13 +33,13 @@ CONFIGURATION = "parameters 0123456789abcdef, rules 0123456789abcdef"
 def examinations(make_view):
     """The situations that a report has to state."""
     return {
-        "many findings": [make_view(rods=3, specks=30)],
+        "many findings": [make_view(rods=3, specks=12)],
         "no findings": [make_view("R", "MLO", rods=0, specks=0)],
         "a failed image": [make_view(), make_view("L", "MLO", is_failed=True)],
         "only failed images": [make_view("R", is_failed=True)],
         "both breasts": [make_view("L"), make_view("R", rods=0)],
         "four views": [
-            make_view(side, view, rods=rods)
+            make_view(side, view, rods=rods, specks=6 if rods == 2 else 0)
             for rods, (side, view) in enumerate((s, v) for v in ("CC", "MLO") for s in "RL")
         ],
     }
@@ -86,7 +95,7 @@ def test_modules_are_valid(situation, write, check_modules):
     assert "MammographyCADSR" in check_modules(write(situation))
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", [name for name in SITUATIONS if name != "only failed images"])
 def test_template_is_valid(situation, write, check_template):
     assert "Found Root Template TID_4000" in check_template(write(situation))
 
@@ -150,7 +159,7 @@ def test_positions_count_from_the_corner_of_the_first_pixel(examinations, write)
 def test_a_cluster_is_inferred_from_its_members(examinations, write):
     (image,) = read_cad_sr(write("many findings")).images
     (cluster,) = image.clusters
-    assert cluster.n_calcifications == 30 == len(cluster.calcifications)
+    assert cluster.n_calcifications == 12 == len(cluster.calcifications)
     assert (cluster.distribution, cluster.morphology, cluster.extent_mm) == ("grouped", "punctate", 3.2)
     assert len(image.calcifications) == 3
     rows, cols = np.transpose(cluster.outline)
@@ -254,6 +263,30 @@ def test_an_image_that_names_no_study_gets_no_object(make_view, tmp_path):
         read_source(tmp_path / "picture.png")
 
 
+@pytest.mark.parametrize("length_mm", [0.2, 0.5, None])
+def test_every_label_has_a_code_of_its_own(length_mm):
+    written = {label: calcification_type(label, length_mm) for label in LABELS}
+    assert len(set(written.values())) == len(LABELS)
+    assert {TYPE_OF_CODE.get(code.value, "unclassified") for code in written.values()} == set(LABELS)
+    assert all(TYPE_OF_CODE.get(code.value, "unclassified") == label for label, code in written.items())
+
+
+def test_codes_are_those_of_the_standard():
+    from pydicom.sr.codedict import codes
+
+    for group, written in (
+        (codes.cid6010, CALCIFICATION_TYPES),
+        (codes.cid6012, DISTRIBUTIONS),
+        (codes.cid6022, SIDES),
+        (codes.cid4014, VIEW_CODES),
+        (codes.cid4015, MODIFIER_CODES),
+    ):
+        known = {getattr(group, name) for name in group.dir()}
+        assert {(code.value, code.scheme_designator) for code in written.values()} <= {
+            (code.value, code.scheme_designator) for code in known
+        }
+
+
 class TestReader:
     def test_takes_older_codes_and_what_is_missing(self, write):
         report = pydicom.dcmread(write("many findings"))
@@ -287,7 +320,7 @@ class TestReader:
         strip(report)
         (image,) = read_cad_sr(report).images
         assert [single.length_mm for single in image.calcifications] == [None] * 3
-        assert len(image.clusters[0].calcifications) == 30
+        assert len(image.clusters[0].calcifications) == 12
         assert image.pixel_spacing_mm is None
         assert image.calcifications[0].calcification_id == 0
 
