@@ -40,10 +40,20 @@ def study_cad_sr(members: Sequence[tuple[Record, Dataset]], configuration: str) 
     UnwritableObject
         When the images are not of one study and patient.
     """
-    images = [reported_image(record, source) for record, source in members]
-    sources = [source for _, source in members]
+    once = _each_once([(reported_image(record, source), source) for record, source in members])
+    images, sources = [image for image, _ in once], [source for _, source in once]
     study = Header(sources[0]).uid("StudyInstanceUID")
     return cad_sr(Report(study, MANUFACTURER, software_version(), configuration, tuple(images)), sources)
+
+
+def _each_once(views: Sequence[tuple[ReportedImage, Dataset]]) -> list[tuple[ReportedImage, Dataset]]:
+    """The same image may be there as several files: it is stated once, and as searched if one of them could be."""
+    found: dict[tuple[str, int | None], tuple[ReportedImage, Dataset]] = {}
+    for image, source in views:
+        key = image.sop_instance_uid, image.frame
+        if key not in found or (image.is_searched and not found[key][0].is_searched):
+            found[key] = image, source
+    return list(found.values())
 
 
 def reported_image(record: Record, source: Dataset) -> ReportedImage:

@@ -227,6 +227,27 @@ def test_refuses_images_of_two_studies_or_two_people(make_view, members_of):
         study_cad_sr(members_of([here, other]), CONFIGURATION)
 
 
+def test_an_image_that_is_there_twice_is_stated_once(make_view, members_of):
+    whole, broken, other = make_view(), make_view(is_failed=True), make_view("R")
+    report = study_cad_sr(members_of([broken, other, whole, whole]), CONFIGURATION)
+    assert report == study_cad_sr(members_of([whole, other]), CONFIGURATION)
+
+
+def test_view_modifiers_are_stated(make_view, tmp_path, check_modules):
+    view = make_view()
+    image = pydicom.dcmread(view.path)
+    modifier = pydicom.Dataset()
+    modifier.CodeValue, modifier.CodingSchemeDesignator = "R-102D6", "SRT"
+    modifier.CodeMeaning = "Magnification"
+    image.ViewCodeSequence[0].ViewModifierCodeSequence = [modifier]
+    image.save_as(tmp_path / "image.dcm")
+    path = tmp_path / "report.dcm"
+    path.write_bytes(study_cad_sr([(view.record, read_source(tmp_path / "image.dcm"))], CONFIGURATION))
+    check_modules(path)
+    (stated,) = read_cad_sr(path).images
+    assert (stated.view, stated.view_modifiers) == ("CC", ("Magnification",))
+
+
 def test_names_in_other_alphabets_are_kept(make_view, tmp_path):
     view = make_view()
     image = pydicom.dcmread(view.path)
