@@ -14,48 +14,52 @@ from mammocalc_kernels.axis_profile import (
     smooth_path,
 )
 from mammocalc_kernels.blurred_profiles import BAR, BODIES
+from mammocalc_kernels.body_profile import BIN
+from mammocalc_kernels.candidate_state import (
+    BENT,
+    BODY_BASE,
+    BODY_HEIGHT,
+    BROAD,
+    CENTRE_CONTRAST,
+    COMPACT,
+    DEVIATION,
+    DOME_PART,
+    FIRST,
+    FITTED,
+    FORM,
+    HALF,
+    HOLLOW,
+    LAST,
+    PATCH,
+    POINTS,
+    POLYGON_AREA,
+    POLYGON_PERIMETER,
+    REACH,
+    SAMPLES,
+    START,
+    STEP,
+    STRAIGHT,
+    TALL,
+    VERTICES,
+    WALL_AT,
+    WALL_CONTRAST,
+)
 from mammocalc_kernels.compile import kernel
 from mammocalc_kernels.local_background import select
 from mammocalc_kernels.measured_columns import (
-    BLUR,
-    BLUR_ERROR,
     DIAMETER,
     LENGTH,
-    LUCENCY,
     ORIENTATION,
     RING_CLOSURE,
     STRAIGHTNESS,
     TAPER,
-    WALL_THICKNESS,
     WIDTH,
-    WIDTH_ERROR,
     WIDTH_MAX,
     WIDTH_VARIATION,
 )
-from mammocalc_kernels.profile_fit import (
-    BASE,
-    COST,
-    DOME,
-    ERROR,
-    FLAT,
-    HALF_WIDTH,
-    find_tip,
-    fit_blur,
-    fit_body,
-    fit_local_width,
-)
-from mammocalc_kernels.rim_profile import (
-    CORE_LUCENCY,
-    INNER,
-    LEAST_DIP,
-    OUTER,
-    closure,
-    dip,
-    fit_hollow,
-    is_hollow,
-)
+from mammocalc_kernels.profile_fit import ERROR, FLAT, HALF_WIDTH, find_tip, fit_local_width
+from mammocalc_kernels.rim_profile import closure
 
-BIN = 0.5
 # Stretches (share of the length: middle, half span) whose calibres make the taper.
 _TAPER_AT = (0.15, 0.5, 0.85)
 _TAPER_SPAN = (0.07, 0.15, 0.07)
@@ -158,168 +162,265 @@ def extend_path(ys: Any, xs: Any, n: int, extra: int, stretch: int, out_y: Any, 
 
 
 @kernel
-def measure_elongated(
-    contrast: Any,
-    usable: Any,
-    inside: Any,
-    geodesic: Any,
+def _rough_width(area: float, perimeter: float) -> float:
+    """The shorter side of the rectangle of this area and perimeter, px."""
+    long_side = 0.25 * (perimeter + math.sqrt(max(perimeter * perimeter - 16.0 * area, 0.0)))
+    return max(area / long_side, 0.5)
+
+
+@kernel
+def follow_axes(
+    chosen: Any,
+    sigma: float,
+    contrast_pool: Any,
+    usable_pool: Any,
+    inside_pool: Any,
+    geodesic_pool: Any,
     outline_y: Any,
     outline_x: Any,
-    n_outline: int,
-    moments: Any,
-    straight: bool,
-    peak: float,
-    noise: float,
-    table: Any,
-    sigma: float,
-    base_sigma: float,
-    sigmas: Any,
     path_y: Any,
     path_x: Any,
-    spare_y: Any,
-    spare_x: Any,
-    along: Any,
-    across: Any,
-    value: Any,
-    offset: Any,
+    along_pool: Any,
+    across_pool: Any,
+    depth_pool: Any,
+    value_pool: Any,
+    short_y: Any,
+    short_x: Any,
     scratch: Any,
-    row: Any,
-) -> bool:
-    """Fill the columns of an elongated region from its axis; False where no axis could be followed.
+    state: Any,
+) -> None:
+    """The axis of each elongated candidate and the samples beside it; the form becomes COMPACT where there is none.
 
     Parameters
     ----------
-    contrast : ndarray of float32, shape (h, w)
-        Plane minus background, noise units.
-    usable, inside : ndarray of uint8, shape (h, w)
-        1 for pixels that may be sampled; 1 for the filled region at half contrast.
-    geodesic : ndarray of int32, shape (h, w)
-        Scratch.
+    chosen : ndarray of int64, shape (m,)
+    sigma : float
+        Blur of detector and pixel aperture together, px.
+    contrast_pool, usable_pool, inside_pool : ndarray of float32, uint8, uint8
+        Plane minus background (noise units); 1 for pixels that may be sampled; 1 for the filled region.
+    geodesic_pool : ndarray of int32
+        Scratch pool.
     outline_y, outline_x : ndarray of float64
-        The outline at half contrast, `n_outline` vertices, and `moments` of it (`outline.polygon_moments`).
-    straight : bool
-        Whether the principal axis will do for a start.
-    peak, noise : float
-        Contrast, and deviation of noise and texture, noise units.
-    table : ndarray of float64
-        From `blurred_profiles.tabulate_profiles`.
-    sigma, base_sigma : float
-        Blur of detector and aperture, px; how far the background may be off, noise units.
-    sigmas : ndarray of float64
-        Blurs to try where the blur itself is wanted; empty to measure sizes only.
-    path_y, path_x, spare_y, spare_x : ndarray of float64
-        Scratch; their length bounds the axis.
-    along, across, value, offset : ndarray of float64, shape (>= h * w,)
-        Scratch.
-    scratch : ndarray of float64, shape (>= 10, >= 8 * (h + w))
-        Scratch.
-    row : ndarray of float64, shape (len(COLUMNS),)
-        Written.
+        Pools of outlines at half contrast, patch pixels.
+    path_y, path_x : ndarray of float64
+        Pools, written: the axis, continued straight at both ends, at equal steps.
+    along_pool, across_pool, depth_pool, value_pool : ndarray of float64
+        Pools, written: of each sample the position along the axis, the distance to its right, its amount, contrast.
+    short_y, short_x, scratch : ndarray of float64
+        Scratch: pixels of the largest patch, and two rows of as many.
+    state : ndarray of float64, shape (m, SLOTS)
     """
-    area, perimeter = moments[0], moments[6]
-    # The rectangle of this area and perimeter.
-    rough_length = 0.25 * (perimeter + math.sqrt(max(perimeter * perimeter - 16.0 * area, 0.0)))
-    rough_width = max(area / rough_length, 0.5)
-    half = max(0.5 * rough_width, 0.5)
-    n = follow_axis(
-        contrast, usable, inside, geodesic, outline_y, outline_x, n_outline, moments, straight, half, sigma,
-        path_y, path_x, spare_y, spare_x, along, across, value, scratch,
-    )  # fmt: skip
-    extra = int(half + 4.0 * sigma + 4.0) + 1
-    if n < 2 or n + 2 * extra > len(spare_y):
-        return False
-    stretch = max(min(int(3.0 * half + 2.0), n - 1), 1)
-    step = extend_path(path_y, path_x, n, extra, stretch, spare_y, spare_x)
-    if step == 0.0:
-        return False
-    first, last = extra * step, (extra + n - 1) * step
-    n += 2 * extra
-    reach = 1.3 * half + 3.5 * sigma + 1.0
-    count = axis_coordinates(contrast, usable, spare_y, spare_x, n, reach, 0.5, along, across, value)
-    for i in range(count):
-        offset[i] = abs(across[i])
-    xs, vs, ws, fit = scratch[0], scratch[1], scratch[2], scratch[3]
-    bins = bin_samples(offset, value, along, count, first, last, 0.0, reach, BIN, xs, vs, ws)
-    if len(sigmas) > 0:
-        if dip(xs, vs, ws, bins, half, noise, scratch[6]) > LEAST_DIP:
-            return True
-        fit_blur(table, BODIES[BAR], xs, vs, ws, bins, half, peak, base_sigma, sigmas, fit)
-        row[BLUR] = fit[0]
-        row[BLUR_ERROR] = fit[1]
-        return True
-    rough_half = half
-    fit_body(table, BODIES[BAR], xs, vs, ws, bins, half, sigma, peak, base_sigma, fit)
-    half = fit[HALF_WIDTH]
-    height = fit[FLAT] + fit[DOME]
-    if height <= 0.0:
-        return False
-    dome_share = fit[DOME] / height
-    base = fit[BASE]
-    row[WIDTH_ERROR] = 2.0 * fit[ERROR] * noise
-    hollow = False
-    wall = scratch[6]
-    if rough_half > 1.5 * sigma and dip(xs, vs, ws, bins, rough_half, noise, wall) > LEAST_DIP:
-        tube = scratch[4]
-        fit_hollow(table, BODIES[BAR], xs, vs, ws, bins, rough_half, sigma, base_sigma, tube)
-        hollow = is_hollow(tube, fit[COST], noise)
+    for k in range(len(chosen)):
+        if state[k, FORM] != STRAIGHT and state[k, FORM] != BENT:
+            continue
+        h, w = int(state[k, TALL]), int(state[k, BROAD])
+        pool = int(state[k, PATCH])
+        end = pool + h * w
+        contrast = contrast_pool[pool:end].reshape(h, w)
+        usable = usable_pool[pool:end].reshape(h, w)
+        ys, xs = path_y[pool:end], path_x[pool:end]
+        along, across, value = along_pool[pool:end], across_pool[pool:end], value_pool[pool:end]
+        straight = state[k, FORM] == STRAIGHT
+        state[k, FORM] = COMPACT
+        half = max(0.5 * _rough_width(state[k, POLYGON_AREA], state[k, POLYGON_PERIMETER]), 0.5)
+        n = follow_axis(
+            contrast, usable, inside_pool[pool:end].reshape(h, w), geodesic_pool[pool:end].reshape(h, w),
+            outline_y[pool:end], outline_x[pool:end], int(state[k, VERTICES]),
+            state[k, POLYGON_AREA : POLYGON_PERIMETER + 1], straight, half, sigma,
+            short_y, short_x, ys, xs, along, across, value, scratch,
+        )  # fmt: skip
+        extra = int(half + 4.0 * sigma + 4.0) + 1
+        if n < 2 or n + 2 * extra > len(ys):
+            continue
+        step = extend_path(short_y, short_x, n, extra, max(min(int(3.0 * half + 2.0), n - 1), 1), ys, xs)
+        if step == 0.0:
+            continue
+        reach = 1.3 * half + 3.5 * sigma + 1.0
+        points = n + 2 * extra
+        count = axis_coordinates(contrast, usable, ys, xs, points, reach, 0.5, along, across, value)
+        for i in range(count):
+            depth_pool[pool + i] = abs(across[i])
+        state[k, FORM] = STRAIGHT if straight else BENT
+        state[k, SAMPLES] = count
+        state[k, START] = half
+        state[k, REACH] = reach
+        state[k, POINTS] = points
+        state[k, STEP] = step
+        state[k, FIRST] = extra * step
+        state[k, LAST] = (extra + n - 1) * step
+
+
+@kernel
+def measure_lengths(
+    chosen: Any,
+    sigma: float,
+    correlation: float,
+    path_y: Any,
+    path_x: Any,
+    along_pool: Any,
+    across_pool: Any,
+    depth_pool: Any,
+    value_pool: Any,
+    bins_scratch: Any,
+    state: Any,
+    out: Any,
+) -> None:
+    """Tips, length, direction and wall of each elongated candidate; the form becomes COMPACT where it has no length.
+
+    Parameters
+    ----------
+    chosen, sigma, path_y, path_x, depth_pool, value_pool, state
+        As for `follow_axes`.
+    correlation, bins_scratch
+        As for `body_profile.fit_bodies`.
+    along_pool, across_pool : ndarray of float64
+        Pools of samples.
+    out : ndarray of float64, shape (n, len(COLUMNS))
+        Columns length, width, width_max, diameter, orientation, straightness, ring_closure of the chosen are written.
+        `FIRST` and `LAST` of the state become the tips.
+    """
+    xs, vs, ws, place = bins_scratch[0], bins_scratch[1], bins_scratch[2], bins_scratch[3]
+    for k in range(len(chosen)):
+        if state[k, FORM] != STRAIGHT and state[k, FORM] != BENT:
+            continue
+        straight = state[k, FORM]
+        state[k, FORM] = COMPACT
+        if state[k, FITTED] == 0.0:
+            continue
+        row = out[chosen[k]]
+        count, half, step = int(state[k, SAMPLES]), state[k, HALF], state[k, STEP]
+        first, last = state[k, FIRST], state[k, LAST]
+        pool = int(state[k, PATCH])
+        end_of_pool = pool + int(state[k, TALL]) * int(state[k, BROAD])
+        along, across = along_pool[pool:end_of_pool], across_pool[pool:end_of_pool]
+        depth, value = depth_pool[pool:end_of_pool], value_pool[pool:end_of_pool]
+        hollow = state[k, HOLLOW] != 0.0
         if hollow:
-            half = tube[OUTER]
-            dome_share = 0.0
-            row[LUCENCY] = tube[CORE_LUCENCY]
-            row[WALL_THICKNESS] = half - tube[INNER]
             # One wall is the first half of the rim, the other the second; `across` is not needed any more.
             for i in range(count):
                 share = min(max((along[i] - first) / max(last - first, 1.0), 0.0), 1.0)
                 across[i] = 0.5 * share if across[i] < 0.0 else 0.5 + 0.5 * share
-            row[RING_CLOSURE] = closure(across, offset, value, count, wall[0], wall[1], wall[2], noise)
-    # Tips, by the core of the body from three half widths inwards.
-    # A hollow body has no core: it is judged by its whole width.
-    core = half if hollow else max(0.8, 0.35 * half)
-    core_height = weight = 0.0
-    for i in range(count):
-        if offset[i] <= core and first <= along[i] <= last:
-            core_height += value[i]
-            weight += 1.0
-    core_height /= max(weight, 1.0)
-    begin = end = 0.0
-    for turn in range(2):
+            row[RING_CLOSURE] = closure(
+                across, depth, value, count, state[k, CENTRE_CONTRAST], state[k, WALL_CONTRAST], state[k, WALL_AT],
+                state[k, DEVIATION] * correlation,
+            )  # fmt: skip
+        # Tips, by the core of the body from three half widths inwards.
+        # A hollow body has no core: it is judged by its whole width.
+        core = half if hollow else max(0.8, 0.35 * half)
+        core_height = weight = 0.0
         for i in range(count):
-            along[i] = -along[i]
-        inner, outer = (-first, -last) if turn == 0 else (last, first)
-        low = max(inner - 3.0 * half - 2.0 * sigma - 2.0, outer)
-        high = inner + half + 4.0 * sigma + 3.0
-        bins = bin_samples(along, value, offset, count, 0.0, core, low, high, BIN, xs, vs, ws)
-        tip = find_tip(xs, vs, ws, bins, core_height, sigma)
-        if turn == 0:
-            begin = -tip
-        else:
-            end = tip
-    length = end - begin
-    if not length > 0.0:
-        return False
-    row[LENGTH] = length
-    row[WIDTH] = 2.0 * half
-    row[WIDTH_MAX] = 2.0 * half
-    if not hollow:
-        # Calibre by stretches, end caps left out; the last three stretches are those of the taper.
-        widths, errors, places = scratch[4], scratch[5], scratch[6]
+            if depth[i] <= core and first <= along[i] <= last:
+                core_height += value[i]
+                weight += 1.0
+        core_height /= max(weight, 1.0)
+        begin = end = 0.0
+        for turn in range(2):
+            for i in range(count):
+                along[i] = -along[i]
+            inner, outer = (-first, -last) if turn == 0 else (last, first)
+            low = max(inner - 3.0 * half - 2.0 * sigma - 2.0, outer)
+            high = inner + half + 4.0 * sigma + 3.0
+            bins = bin_samples(along, value, depth, count, 0.0, core, low, high, BIN, xs, vs, ws)
+            tip = find_tip(xs, vs, ws, bins, core_height, sigma)
+            if turn == 0:
+                begin = -tip
+            else:
+                end = tip
+        length = end - begin
+        if not length > 0.0:
+            continue
+        state[k, FORM] = straight
+        state[k, FIRST] = begin
+        state[k, LAST] = end
+        row[LENGTH] = length
+        row[WIDTH] = 2.0 * half
+        row[WIDTH_MAX] = 2.0 * half
+        # Chord over arc, between the tips.
+        for turn in range(2):
+            here = (begin if turn == 0 else end) / step
+            i = min(max(int(here), 0), int(state[k, POINTS]) - 2)
+            place[turn] = path_y[pool + i] + (here - i) * (path_y[pool + i + 1] - path_y[pool + i])
+            place[2 + turn] = path_x[pool + i] + (here - i) * (path_x[pool + i + 1] - path_x[pool + i])
+        row[STRAIGHTNESS] = min(math.hypot(place[1] - place[0], place[3] - place[2]) / length, 1.0)
+        row[ORIENTATION] = math.atan2(place[0] - place[1], place[3] - place[2])
+        area = state[k, POLYGON_AREA]
+        row[DIAMETER] = _corrected_diameter(area, state[k, POLYGON_PERIMETER], row[WIDTH])
+
+
+@kernel
+def _corrected_diameter(area: float, perimeter: float, width: float) -> float:
+    """Diameter of the disc of an outline's area at half contrast, corrected as the calibre is."""
+    return 2.0 * math.sqrt(area / math.pi * min(max(width / _rough_width(area, perimeter), 0.2), 2.0))
+
+
+@kernel
+def measure_calibres(
+    chosen: Any,
+    sigma: float,
+    correlation: float,
+    table: Any,
+    along_pool: Any,
+    across_pool: Any,
+    value_pool: Any,
+    bins_scratch: Any,
+    state: Any,
+    out: Any,
+) -> None:
+    """Calibre of each solid elongated candidate by stretches of its axis: middle, largest, variation, taper.
+
+    Parameters
+    ----------
+    chosen, sigma, along_pool, across_pool, value_pool, state
+        As for `follow_axes`.
+    correlation, table
+        As for `body_profile.fit_bodies`.
+    bins_scratch : ndarray of float64, shape (7, bins)
+        Scratch.
+    out : ndarray of float64, shape (n, len(COLUMNS))
+        Columns width, width_max, width_variation, taper and diameter of the chosen are written.
+    """
+    xs, vs, ws, fit = bins_scratch[0], bins_scratch[1], bins_scratch[2], bins_scratch[3]
+    widths, errors, places = bins_scratch[4], bins_scratch[5], bins_scratch[6]
+    for k in range(len(chosen)):
+        if (state[k, FORM] != STRAIGHT and state[k, FORM] != BENT) or state[k, HOLLOW] != 0.0:
+            continue
+        row = out[chosen[k]]
+        count, half, reach = int(state[k, SAMPLES]), state[k, HALF], state[k, REACH]
+        begin, length = state[k, FIRST], row[LENGTH]
+        noise = state[k, DEVIATION] * correlation
+        pool = int(state[k, PATCH])
+        end = pool + int(state[k, TALL]) * int(state[k, BROAD])
+        # End caps are left out; the last three stretches are those of the taper.
         window = max(2.0, half)
         free = max(length - 2.0 * half, 0.0)
         n_windows = max(1, int(free / window))
         n_widths = 0
         near_ends = middle_width = 0.0
         n_taper = 0
-        for k in range(n_windows + 3 if length >= 6.0 * half else n_windows):
-            taper = k - n_windows
+        for i in range(n_windows + 3 if length >= 6.0 * half else n_windows):
+            taper = i - n_windows
             if taper < 0:
-                middle, span = begin + half + free * (k + 0.5) / n_windows, 0.5 * window
+                middle, span = begin + half + free * (i + 0.5) / n_windows, 0.5 * window
             else:
                 middle, span = begin + _TAPER_AT[taper] * length, max(_TAPER_SPAN[taper] * length, 1.0)
             bins = bin_samples(
-                across, value, along, count, middle - span, middle + span, -reach, reach, BIN, xs, vs, ws
+                across_pool[pool:end], value_pool[pool:end], along_pool[pool:end], count,
+                middle - span, middle + span, -reach, reach, BIN, xs, vs, ws,
+            )  # fmt: skip
+            fit_local_width(
+                table,
+                BODIES[BAR],
+                state[k, DOME_PART],
+                xs,
+                vs,
+                ws,
+                bins,
+                half,
+                sigma,
+                state[k, BODY_BASE],
+                fit,
             )
-            fit_local_width(table, BODIES[BAR], dome_share, xs, vs, ws, bins, half, sigma, base, fit)
-            if fit[FLAT] < 0.15 * height or not fit[ERROR] < 0.5 * fit[HALF_WIDTH] + 0.5:
+            if fit[FLAT] < 0.15 * state[k, BODY_HEIGHT] or not fit[ERROR] < 0.5 * fit[HALF_WIDTH] + 0.5:
                 continue
             if taper < 0:
                 widths[n_widths] = fit[HALF_WIDTH]
@@ -334,35 +435,25 @@ def measure_elongated(
                     near_ends += 0.5 * fit[HALF_WIDTH]
         if n_taper == 3:
             row[TAPER] = near_ends / middle_width
-        if n_widths >= 3:
-            for k in range(n_widths):
-                xs[k] = widths[k]
-            row[WIDTH] = 2.0 * select(xs, n_widths, n_widths // 2)
-            largest = 0.5 * row[WIDTH]
-            weight = total = square = error_square = 0.0
-            for k in range(n_widths):
-                if errors[k] < 0.25 * widths[k]:
-                    largest = max(largest, widths[k])
-                if 0.1 <= places[k] <= 0.9:
-                    weight += 1.0
-                    total += widths[k]
-                    square += widths[k] * widths[k]
-                    error_square += errors[k] * errors[k]
-            row[WIDTH_MAX] = 2.0 * largest
-            if weight >= 3.0:
-                variance = (square - total * total / weight) / (
-                    weight - 1.0
-                ) - noise * noise * error_square / weight
-                row[WIDTH_VARIATION] = math.sqrt(max(variance, 0.0)) * weight / total
-    # Chord over arc, between the tips.
-    tip_y, tip_x = scratch[7], scratch[8]
-    for turn in range(2):
-        here = (begin if turn == 0 else end) / step
-        k = min(max(int(here), 0), n - 2)
-        tip_y[turn] = spare_y[k] + (here - k) * (spare_y[k + 1] - spare_y[k])
-        tip_x[turn] = spare_x[k] + (here - k) * (spare_x[k + 1] - spare_x[k])
-    row[STRAIGHTNESS] = min(math.hypot(tip_y[1] - tip_y[0], tip_x[1] - tip_x[0]) / length, 1.0)
-    row[ORIENTATION] = math.atan2(tip_y[0] - tip_y[1], tip_x[1] - tip_x[0])
-    # The outline's area at half contrast, corrected as the calibre is.
-    row[DIAMETER] = 2.0 * math.sqrt(area / math.pi * min(max(row[WIDTH] / rough_width, 0.2), 2.0))
-    return True
+        if n_widths < 3:
+            continue
+        for i in range(n_widths):
+            xs[i] = widths[i]
+        row[WIDTH] = 2.0 * select(xs, n_widths, n_widths // 2)
+        largest = 0.5 * row[WIDTH]
+        weight = total = square = error_square = 0.0
+        for i in range(n_widths):
+            if errors[i] < 0.25 * widths[i]:
+                largest = max(largest, widths[i])
+            if 0.1 <= places[i] <= 0.9:
+                weight += 1.0
+                total += widths[i]
+                square += widths[i] * widths[i]
+                error_square += errors[i] * errors[i]
+        row[WIDTH_MAX] = 2.0 * largest
+        if weight >= 3.0:
+            variance = (square - total * total / weight) / (
+                weight - 1.0
+            ) - noise * noise * error_square / weight
+            row[WIDTH_VARIATION] = math.sqrt(max(variance, 0.0)) * weight / total
+        row[DIAMETER] = _corrected_diameter(state[k, POLYGON_AREA], state[k, POLYGON_PERIMETER], row[WIDTH])

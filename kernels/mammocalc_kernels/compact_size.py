@@ -5,41 +5,57 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mammocalc_kernels.axis_profile import bin_samples
-from mammocalc_kernels.blurred_profiles import BODIES, DISC
+from mammocalc_kernels.candidate_state import (
+    ANGLE,
+    BROAD,
+    CENTRE_CONTRAST,
+    CENTRE_X,
+    CENTRE_Y,
+    COMPACT,
+    DEVIATION,
+    FITTED,
+    FORM,
+    HALF,
+    HOLLOW,
+    LEFT,
+    LONGEST,
+    MAJOR,
+    MINOR,
+    PATCH,
+    POLYGON_AREA,
+    POLYGON_COV,
+    POLYGON_VAR_X,
+    POLYGON_VAR_Y,
+    POLYGON_X,
+    POLYGON_Y,
+    REACH,
+    SAMPLES,
+    SMALL,
+    SOLIDITY_TOLD,
+    START,
+    TALL,
+    TOP,
+    VERTICES,
+    WALL_AT,
+    WALL_CONTRAST,
+)
 from mammocalc_kernels.compile import kernel
 from mammocalc_kernels.measured_columns import (
-    BLUR,
-    BLUR_ERROR,
     COL,
     DIAMETER,
     LENGTH,
-    LUCENCY,
     ORIENTATION,
     RING_CLOSURE,
     ROW,
     STRAIGHTNESS,
-    WALL_THICKNESS,
     WIDTH,
-    WIDTH_ERROR,
     WIDTH_MAX,
 )
-from mammocalc_kernels.profile_fit import COST, DOME, ERROR, FLAT, HALF_WIDTH, fit_blur, fit_body
-from mammocalc_kernels.rim_profile import (
-    CORE_LUCENCY,
-    INNER,
-    LEAST_DIP,
-    OUTER,
-    closure,
-    dip,
-    fit_hollow,
-    is_hollow,
-)
+from mammocalc_kernels.rim_profile import closure
 
 SECTORS = 64
 # Variance along each axis of binomial 3 x 3 smoothing, px squared.
 SMOOTHING_VARIANCE = 0.5
-BIN = 0.5
 # Full length over the deviation along it: 4 for a disc, 4.47 for a ball.
 _LONGEST_OF_SIGMA = 4.6
 # Below these radii (px) the outline follows the noise: an ellipse from weighted moments takes its place, up to the
@@ -260,137 +276,170 @@ def elliptic_samples(
 
 
 @kernel
-def measure_compact(
-    contrast: Any,
-    smoothed: Any,
-    usable: Any,
+def sample_compact(
+    chosen: Any,
+    sigma: float,
+    correlation: float,
+    contrast_pool: Any,
+    smooth_pool: Any,
+    usable_pool: Any,
     outline_y: Any,
     outline_x: Any,
-    n_outline: int,
-    moments: Any,
-    solidity: float,
-    peak: float,
-    noise: float,
-    table: Any,
-    sigma: float,
-    base_sigma: float,
-    sigmas: Any,
-    along: Any,
-    depth: Any,
-    value: Any,
+    turn_pool: Any,
+    depth_pool: Any,
+    value_pool: Any,
     scratch: Any,
-    row: Any,
-) -> bool:
-    """Fill the columns of a compact region from its radial profile; False where nothing stands out.
+    state: Any,
+    out: Any,
+) -> None:
+    """The samples around the centre of each compact candidate.
 
     Parameters
     ----------
-    contrast : ndarray of float32, shape (h, w)
-        Plane minus background, noise units.
-    smoothed : ndarray of float32, shape (h, w)
-        The same after binomial 3 x 3 smoothing, which adds `SMOOTHING_VARIANCE` to the variance of the blur.
-    usable : ndarray of uint8, shape (h, w)
+    chosen : ndarray of int64, shape (m,)
+    sigma, correlation : float
+        Blur of detector and pixel aperture together, px; noise of sums relative to that of uncorrelated noise.
+    contrast_pool, smooth_pool : ndarray of float32
+        Plane minus background, noise units, and the same after binomial 3 x 3 smoothing, which adds
+        `SMOOTHING_VARIANCE` to the variance of the blur.
+    usable_pool : ndarray of uint8
         1 for pixels that may be sampled.
     outline_y, outline_x : ndarray of float64
-        The outline at half contrast, `n_outline` vertices, and `moments` of it (`outline.polygon_moments`).
-    solidity : float
-        Area over that of the convex hull.
-    peak, noise : float
-        Contrast, and deviation of noise and texture, noise units.
-    table : ndarray of float64
-        From `blurred_profiles.tabulate_profiles`.
-    sigma, base_sigma : float
-        Blur of detector and aperture, px; how far the background may be off, noise units.
-    sigmas : ndarray of float64
-        Blurs to try where the blur itself is wanted; empty to measure sizes only.
-    along, depth, value : ndarray of float64, shape (>= h * w,)
+        Pools of outlines at half contrast, patch pixels.
+    turn_pool, depth_pool, value_pool : ndarray of float64
+        Pools, written: direction (0 to 1), scaled distance (px), contrast.
+    scratch : ndarray of float64, shape (>= 64,)
         Scratch.
-    scratch : ndarray of float64, shape (>= 10, >= 256)
-        Scratch.
-    row : ndarray of float64, shape (len(COLUMNS),)
-        Written.
+    state : ndarray of float64, shape (m, SLOTS)
+    out : ndarray of float64, shape (n, len(COLUMNS))
+        Columns row and col of the small ones are written.
     """
-    area = moments[0]
-    radius = math.sqrt(area / math.pi)
-    outline_radius = radius
-    cy, cx = moments[1], moments[2]
-    xs, vs, ws, fit, radii = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
-    small = radius < _TINY_RADIUS or (radius < _SMALL_RADIUS and solidity > _ELLIPSE_SOLIDITY)
-    angle = 0.5 * math.atan2(2.0 * moments[5], moments[4] - moments[3])
-    major = minor = radius
-    large = 0.0
-    if small:
-        # On the smoothed contrast: a speck sharper than the pixels would be drawn to the middle of one.
-        blur = sigma * sigma + SMOOTHING_VARIANCE
-        adaptive_moments(smoothed, usable, cy, cx, max(0.5 * area / math.pi, 0.5), 0.9 * blur, fit)
-        cy, cx = fit[0], fit[1]
-        trace = fit[2] + fit[3]
-        split = math.sqrt(max((fit[2] - fit[3]) ** 2 + 4.0 * fit[4] ** 2 - fit[5] * noise * noise, 0.0))
-        angle = 0.5 * math.atan2(2.0 * fit[4], fit[3] - fit[2])
-        large = max(0.5 * (trace + split) - blur, 0.05 * blur)
-        little = max(0.5 * (trace - split) - blur, 0.04 * large)
-        ratio = math.sqrt(little / large)
-        major, minor = radius / math.sqrt(ratio), radius * math.sqrt(ratio)
-        row[ROW] = cy
-        row[COL] = cx
-    else:
-        outline_radii(outline_y, outline_x, n_outline, cy, cx, radii)
-        radius = 0.0
-        for k in range(SECTORS):
-            radius += radii[k] * radii[k]
-        radius = math.sqrt(radius / SECTORS)
-    reach = 1.25 * radius + 3.5 * sigma + 0.5
-    if small:
-        count = elliptic_samples(contrast, usable, cy, cx, major, minor, angle, reach, depth, value)
-    else:
-        count = radial_samples(contrast, usable, cy, cx, radii, radius, reach, depth, along, value)
-    bins = bin_samples(depth, value, depth, count, 0.0, reach, 0.0, reach, BIN, xs, vs, ws)
-    if len(sigmas) > 0:
-        if dip(xs, vs, ws, bins, radius, noise, scratch[6]) > LEAST_DIP:
-            return True
-        fit_blur(table, BODIES[DISC], xs, vs, ws, bins, radius, peak, base_sigma, sigmas, fit)
-        row[BLUR] = fit[0]
-        row[BLUR_ERROR] = fit[1]
-        return True
-    fit_body(table, BODIES[DISC], xs, vs, ws, bins, radius, sigma, peak, base_sigma, fit)
-    half = fit[HALF_WIDTH]
-    if fit[FLAT] + fit[DOME] <= 0.0:
-        return False
-    row[WIDTH_ERROR] = 2.0 * fit[ERROR] * noise
-    wall = scratch[6]
-    if radius > 2.0 * sigma and dip(xs, vs, ws, bins, radius, noise, wall) > LEAST_DIP:
-        hollow = scratch[5]
-        fit_hollow(table, BODIES[DISC], xs, vs, ws, bins, radius, sigma, base_sigma, hollow)
-        if is_hollow(hollow, fit[COST], noise):
-            half = hollow[OUTER]
-            row[LUCENCY] = hollow[CORE_LUCENCY]
-            row[WALL_THICKNESS] = half - hollow[INNER]
+    for k in range(len(chosen)):
+        if state[k, FORM] != COMPACT:
+            continue
+        c = chosen[k]
+        h, w = int(state[k, TALL]), int(state[k, BROAD])
+        pool = int(state[k, PATCH])
+        end = pool + h * w
+        contrast = contrast_pool[pool:end].reshape(h, w)
+        usable = usable_pool[pool:end].reshape(h, w)
+        turn, depth, value = turn_pool[pool:end], depth_pool[pool:end], value_pool[pool:end]
+        area, cy, cx = state[k, POLYGON_AREA], state[k, POLYGON_Y], state[k, POLYGON_X]
+        noise = state[k, DEVIATION] * correlation
+        radius = math.sqrt(area / math.pi)
+        small = radius < _TINY_RADIUS or (
+            radius < _SMALL_RADIUS and state[k, SOLIDITY_TOLD] > _ELLIPSE_SOLIDITY
+        )
+        if small:
+            # On the smoothed contrast: a speck sharper than the pixels would be drawn to the middle of one.
+            blur = sigma * sigma + SMOOTHING_VARIANCE
+            smoothed = smooth_pool[pool:end].reshape(h, w)
+            adaptive_moments(smoothed, usable, cy, cx, max(0.5 * area / math.pi, 0.5), 0.9 * blur, scratch)
+            cy, cx = scratch[0], scratch[1]
+            trace = scratch[2] + scratch[3]
+            split = math.sqrt(
+                max((scratch[2] - scratch[3]) ** 2 + 4.0 * scratch[4] ** 2 - scratch[5] * noise * noise, 0.0)
+            )
+            large = max(0.5 * (trace + split) - blur, 0.05 * blur)
+            little = max(0.5 * (trace - split) - blur, 0.04 * large)
+            ratio = math.sqrt(little / large)
+            angle = 0.5 * math.atan2(2.0 * scratch[4], scratch[3] - scratch[2])
+            major, minor = radius / math.sqrt(ratio), radius * math.sqrt(ratio)
+            state[k, LONGEST] = _LONGEST_OF_SIGMA * math.sqrt(large)
+            state[k, MAJOR] = major
+            state[k, MINOR] = minor
+            out[c, ROW] = cy + state[k, TOP]
+            out[c, COL] = cx + state[k, LEFT]
+            reach = 1.25 * radius + 3.5 * sigma + 0.5
+            count = elliptic_samples(contrast, usable, cy, cx, major, minor, angle, reach, depth, value)
+        else:
+            angle = 0.5 * math.atan2(
+                2.0 * state[k, POLYGON_COV], state[k, POLYGON_VAR_X] - state[k, POLYGON_VAR_Y]
+            )
+            outline_radii(outline_y[pool:end], outline_x[pool:end], int(state[k, VERTICES]), cy, cx, scratch)
+            radius = 0.0
+            for i in range(SECTORS):
+                radius += scratch[i] * scratch[i]
+            radius = math.sqrt(radius / SECTORS)
+            reach = 1.25 * radius + 3.5 * sigma + 0.5
+            count = radial_samples(contrast, usable, cy, cx, scratch, radius, reach, depth, turn, value)
+        state[k, SMALL] = small
+        state[k, ANGLE] = angle
+        state[k, CENTRE_Y] = cy
+        state[k, CENTRE_X] = cx
+        state[k, SAMPLES] = count
+        state[k, START] = radius
+        state[k, REACH] = reach
+
+
+@kernel
+def measure_compact(
+    chosen: Any,
+    correlation: float,
+    contrast_pool: Any,
+    usable_pool: Any,
+    outline_y: Any,
+    outline_x: Any,
+    turn_pool: Any,
+    depth_pool: Any,
+    value_pool: Any,
+    scratch: Any,
+    state: Any,
+    out: Any,
+) -> None:
+    """Size, axes and rim of each compact candidate whose profile has been fitted.
+
+    Parameters
+    ----------
+    chosen, correlation, contrast_pool, usable_pool, outline_y, outline_x, turn_pool, depth_pool, value_pool, scratch
+        As for `sample_compact`.
+    state : ndarray of float64, shape (m, SLOTS)
+    out : ndarray of float64, shape (n, len(COLUMNS))
+        Columns length, width, width_max, diameter, orientation, straightness, ring_closure of the chosen are written.
+    """
+    for k in range(len(chosen)):
+        if state[k, FORM] != COMPACT or state[k, FITTED] == 0.0:
+            continue
+        row = out[chosen[k]]
+        h, w = int(state[k, TALL]), int(state[k, BROAD])
+        pool = int(state[k, PATCH])
+        end = pool + h * w
+        turn, depth, value = turn_pool[pool:end], depth_pool[pool:end], value_pool[pool:end]
+        cy, cx, angle = state[k, CENTRE_Y], state[k, CENTRE_X], state[k, ANGLE]
+        radius, half, small = state[k, START], state[k, HALF], state[k, SMALL] != 0.0
+        if state[k, HOLLOW] != 0.0:
+            count = int(state[k, SAMPLES])
             if small:
-                ellipse_radii(major, minor, angle, radii)
-                count = radial_samples(contrast, usable, cy, cx, radii, radius, reach, depth, along, value)
-            row[RING_CLOSURE] = closure(along, depth, value, count, wall[0], wall[1], wall[2], noise)
-    row[ORIENTATION] = -angle
-    row[STRAIGHTNESS] = 1.0
-    if small:
-        # The longer axis is known better than the ratio: no body is longer than its variance allows.
-        row[LENGTH] = max(min(2.0 * half * major / radius, _LONGEST_OF_SIGMA * math.sqrt(large)), 2.0 * half)
-        row[WIDTH] = 4.0 * half * half / row[LENGTH]
-        row[DIAMETER] = 2.0 * half
-    else:
-        ty, tx = math.sin(angle), math.cos(angle)
-        low_t = low_u = 1e30
-        high_t = high_u = -1e30
-        for i in range(n_outline):
-            dy, dx = outline_y[i] - cy, outline_x[i] - cx
-            t, u = dy * ty + dx * tx, dy * tx - dx * ty
-            low_t, high_t = min(low_t, t), max(high_t, t)
-            low_u, high_u = min(low_u, u), max(high_u, u)
-        correction = 2.0 * (half - radius)
-        row[LENGTH] = high_t - low_t + correction
-        row[WIDTH] = high_u - low_u + correction
-        if row[WIDTH] > row[LENGTH]:
-            row[LENGTH], row[WIDTH] = row[WIDTH], row[LENGTH]
-            row[ORIENTATION] += 0.5 * math.pi
-        row[DIAMETER] = 2.0 * outline_radius + correction
-    row[WIDTH_MAX] = row[WIDTH]
-    return True
+                ellipse_radii(state[k, MAJOR], state[k, MINOR], angle, scratch)
+                count = radial_samples(
+                    contrast_pool[pool:end].reshape(h, w), usable_pool[pool:end].reshape(h, w), cy, cx, scratch,
+                    radius, state[k, REACH], depth, turn, value,
+                )  # fmt: skip
+            row[RING_CLOSURE] = closure(
+                turn, depth, value, count, state[k, CENTRE_CONTRAST], state[k, WALL_CONTRAST], state[k, WALL_AT],
+                state[k, DEVIATION] * correlation,
+            )  # fmt: skip
+        row[ORIENTATION] = -angle
+        row[STRAIGHTNESS] = 1.0
+        if small:
+            # The longer axis is known better than the ratio: no body is longer than its variance allows.
+            row[LENGTH] = max(min(2.0 * half * state[k, MAJOR] / radius, state[k, LONGEST]), 2.0 * half)
+            row[WIDTH] = 4.0 * half * half / row[LENGTH]
+            row[DIAMETER] = 2.0 * half
+        else:
+            ty, tx = math.sin(angle), math.cos(angle)
+            low_t = low_u = 1e30
+            high_t = high_u = -1e30
+            for i in range(pool, pool + int(state[k, VERTICES])):
+                dy, dx = outline_y[i] - cy, outline_x[i] - cx
+                t, u = dy * ty + dx * tx, dy * tx - dx * ty
+                low_t, high_t = min(low_t, t), max(high_t, t)
+                low_u, high_u = min(low_u, u), max(high_u, u)
+            correction = 2.0 * (half - radius)
+            row[LENGTH] = high_t - low_t + correction
+            row[WIDTH] = high_u - low_u + correction
+            if row[WIDTH] > row[LENGTH]:
+                row[LENGTH], row[WIDTH] = row[WIDTH], row[LENGTH]
+                row[ORIENTATION] += 0.5 * math.pi
+            row[DIAMETER] = 2.0 * math.sqrt(state[k, POLYGON_AREA] / math.pi) + correction
+        row[WIDTH_MAX] = row[WIDTH]

@@ -1,17 +1,41 @@
-"""Every candidate measured on the grey values: background, outline, size, axis, rim, edge."""
+"""Candidates on the grey values: background, patch, outline, and what the outline tells."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
-
-from mammocalc_kernels import outline, skeleton
-from mammocalc_kernels.calibre import measure_elongated
-from mammocalc_kernels.compact_size import SMOOTHING_VARIANCE, measure_compact
+from mammocalc_kernels import outline
+from mammocalc_kernels.candidate_state import (
+    BENT,
+    BROAD,
+    CENTRE_X,
+    CENTRE_Y,
+    COMPACT,
+    DEVIATION,
+    FORM,
+    HEIGHT,
+    HOLLOWED,
+    LEFT,
+    LEVEL,
+    LUMEN,
+    NOTHING,
+    PATCH,
+    POLYGON_AREA,
+    POLYGON_COV,
+    POLYGON_VAR_X,
+    POLYGON_VAR_Y,
+    SOLID_AREA,
+    SOLIDITY_TOLD,
+    STRAIGHT,
+    TALL,
+    TOP,
+    VERTICES,
+)
+from mammocalc_kernels.compact_size import SMOOTHING_VARIANCE
 from mammocalc_kernels.compile import kernel
-from mammocalc_kernels.local_background import DIAGONAL, STEP, chamfer_distance, fit_background, select
+from mammocalc_kernels.local_background import DIAGONAL, chamfer_distance, fit_background, select
+from mammocalc_kernels.local_background import STEP as STRAIGHT_STEP
 from mammocalc_kernels.measured_columns import (
     AREA,
     BACKGROUND,
@@ -65,12 +89,15 @@ def _ring_met(inside: Any, cy: float, cx: float) -> float:
         for nx in range(max(x - 1, 0), min(x + 2, w)):
             if inside[ny, nx] == 1:
                 return 0.0
-    met = np.zeros(36, np.uint8)
+    met = 0
     for ny in range(h):
         for nx in range(w):
             if inside[ny, nx] == 1:
-                met[int((math.atan2(ny - cy, nx - cx) + math.pi) * (35.9999 / (2.0 * math.pi)))] = 1
-    return met.sum() / 36.0
+                met |= 1 << int((math.atan2(ny - cy, nx - cx) + math.pi) * (35.9999 / (2.0 * math.pi)))
+    count = 0
+    for k in range(36):
+        count += (met >> k) & 1
+    return count / 36.0
 
 
 @kernel
@@ -196,7 +223,7 @@ def ring_samples(
         for x in range(max(bounds[1] - margin, 0), min(bounds[3] + margin, width)):
             if by_box:
                 dx = max(bounds[1] - x, x - bounds[3] + 1, 0)
-                away = STEP * max(dy, dx) + (DIAGONAL - STEP) * min(dy, dx)
+                away = STRAIGHT_STEP * max(dy, dx) + (DIAGONAL - STRAIGHT_STEP) * min(dy, dx)
             else:
                 away = distance[y - bounds[0] + margin, x - bounds[1] + margin]
             if away <= least or away > most or taken[y, x] != 0:
@@ -276,7 +303,7 @@ def load_patch(
 
 
 @kernel
-def measure_candidates(
+def measure_backgrounds(
     plane: Any,
     taken: Any,
     offsets: Any,
@@ -285,18 +312,15 @@ def measure_candidates(
     run_stop: Any,
     bounds: Any,
     chosen: Any,
-    table: Any,
-    sigma: float,
-    sigmas: Any,
-    correlation: float,
     gap: float,
     ring: float,
-    largest: float,
-    first: int,
-    end: int,
+    own_pool: Any,
+    distance_pool: Any,
+    samples: Any,
+    state: Any,
     out: Any,
 ) -> None:
-    """Measure candidates ``chosen[first:end]``; each row depends on its own candidate and the plane only.
+    """Position and area by the mask, and the tissue around each candidate.
 
     Parameters
     ----------
@@ -306,68 +330,23 @@ def measure_candidates(
         1 for pixels of any candidate.
     offsets, run_row, run_start, run_stop, bounds : ndarray
         Candidates as runs, int64 and int32.
-    chosen : ndarray of int64
+    chosen : ndarray of int64, shape (m,)
         Numbers of the candidates to measure.
-    table : ndarray of float64
-        From `blurred_profiles.tabulate_profiles`.
-    sigma : float
-        Blur of detector and pixel aperture together, px.
-    sigmas : ndarray of float64
-        Blurs to try, px, where the blur is wanted instead of the sizes (columns blur and blur_error); else empty.
-    correlation : float
-        Noise of sums over a speck relative to that of uncorrelated noise of the same pixel deviation, at least 1.
     gap, ring : float
         Distance from the candidate to the ring that its background is taken from, and the ring's thickness, px.
-    largest : float
-        Candidates with a side of the bounding box beyond this, px, keep their position, area and NaN.
-    first, end : int
+    own_pool, distance_pool : ndarray of uint8 and int16
+        Scratch for the largest candidate with `gap` and twice `ring` around.
+    samples : ndarray of float64, shape (4, as many)
+        Scratch.
+    state : ndarray of float64, shape (m, SLOTS)
+        The background is written; the form becomes COMPACT where there is one.
     out : ndarray of float64, shape (n, len(COLUMNS))
-        Rows of the chosen are written: lengths in px, orientation in rad (counter-clockwise as displayed), background,
-        peak and noise in units of the plane; NaN for what cannot be told.
+        Columns row, col, area, filled area, background and noise of the chosen are written.
     """
-    limit = 3.5 * sigma + 2.0
-    margin = int(limit) + 2
-    room = near_room = 9
-    side = 3
-    for k in range(first, end):
+    for k in range(len(chosen)):
         c = chosen[k]
-        tall, broad = bounds[c, 2] - bounds[c, 0], bounds[c, 3] - bounds[c, 1]
-        if tall > largest or broad > largest:
-            continue
-        far = int(gap + ring * _ring_scale(tall, broad, gap + ring)) + 2
-        room = max(room, (tall + 2 * far) * (broad + 2 * far))
-        near_room = max(near_room, (tall + 2 * margin) * (broad + 2 * margin))
-        side = max(side, tall + broad + 4 * margin)
-    contrast_buffer = np.empty(near_room, np.float32)
-    smooth_buffer = np.empty(near_room, np.float32)
-    own_buffer = np.empty(room + near_room, np.uint8)
-    inside_buffer = np.empty(near_room, np.uint8)
-    usable_buffer = np.empty(near_room, np.uint8)
-    distance_buffer = np.empty(room + near_room, np.int16)
-    geodesic_buffer = np.empty(near_room, np.int32)
-    stack = np.empty(near_room, np.int32)
-    along = np.empty(room)
-    across = np.empty(room)
-    value = np.empty(room)
-    offset = np.empty(room)
-    points = near_room + 64
-    outline_y = np.empty(points)
-    outline_x = np.empty(points)
-    path_y = np.empty(points)
-    path_x = np.empty(points)
-    spare_y = np.empty(2 * points + 1)
-    spare_x = np.empty(2 * points + 1)
-    scratch = np.empty((10, 4 * side + 256))
-    moments = np.empty(7)
-    light = np.empty(7)
-    background = np.empty(3)
-    for k in range(first, end):
-        c = chosen[k]
-        row = out[c]
-        row[:] = np.nan
         row_min, col_min = bounds[c, 0], bounds[c, 1]
         tall, broad = bounds[c, 2] - row_min, bounds[c, 3] - col_min
-        # Position and area by the mask, until something better is known.
         area = sum_y = sum_x = 0.0
         for r in range(offsets[c], offsets[c + 1]):
             run = run_stop[r] - run_start[r]
@@ -375,61 +354,159 @@ def measure_candidates(
             sum_y += run * run_row[r]
             sum_x += 0.5 * run * (run_start[r] + run_stop[r] - 1)
         centre_y, centre_x = sum_y / area, sum_x / area
-        row[ROW] = centre_y
-        row[COL] = centre_x
-        row[AREA] = area
-        row[FILLED_AREA] = area
-        if tall > largest or broad > largest:
+        out[c, ROW] = centre_y
+        out[c, COL] = centre_x
+        out[c, AREA] = area
+        out[c, FILLED_AREA] = area
+        state[k, FORM] = NOTHING
+        if state[k, TALL] == 0.0:
             continue
-        # The background, from a ring: around the bounding box for a speck, around the region itself for more.
+        # From a ring around the bounding box for a speck, around the region itself for more.
         ring_here = ring * _ring_scale(tall, broad, gap + ring)
         far = int(gap + ring_here) + 2
         by_box = max(tall, broad) <= 2.0 * gap + 2.0
         h, w = tall + 2 * far, broad + 2 * far
-        own = own_buffer[: h * w].reshape(h, w)
-        distance = distance_buffer[: h * w].reshape(h, w)
+        own = own_pool[: h * w].reshape(h, w)
+        distance = distance_pool[: h * w].reshape(h, w)
         if not by_box:
-            paint_runs(run_row[offsets[c] : offsets[c + 1]], run_start[offsets[c] : offsets[c + 1]],
-                       run_stop[offsets[c] : offsets[c + 1]], row_min - far, col_min - far, own)  # fmt: skip
+            paint_runs(
+                run_row, run_start, run_stop, offsets[c], offsets[c + 1], row_min - far, col_min - far, own
+            )
         n = ring_samples(
             plane, taken, bounds[c], own, distance, far, by_box, gap, gap + ring_here, centre_y, centre_x,
-            along, across, value,
+            samples[0], samples[1], samples[2],
         )  # fmt: skip
         if n < 8:
             continue
-        noise = max(fit_background(along, across, value, n, offset, background), 1.0)
-        row[BACKGROUND] = background[0]
-        row[NOISE] = noise
-        speck_noise = noise * correlation
-        # The neighbourhood, above its background.
-        top, left = row_min - margin, col_min - margin
-        h, w = tall + 2 * margin, broad + 2 * margin
-        size = h * w
-        contrast = contrast_buffer[:size].reshape(h, w)
-        smoothed = smooth_buffer[:size].reshape(h, w)
-        own = own_buffer[:size].reshape(h, w)
-        inside = inside_buffer[:size].reshape(h, w)
-        usable = usable_buffer[:size].reshape(h, w)
-        distance = distance_buffer[:size].reshape(h, w)
-        geodesic = geodesic_buffer[:size].reshape(h, w)
-        paint_runs(run_row[offsets[c] : offsets[c + 1]], run_start[offsets[c] : offsets[c + 1]],
-                   run_stop[offsets[c] : offsets[c + 1]], top, left, own)  # fmt: skip
+        fitted = state[k, LEVEL : LEVEL + 3]
+        noise = max(fit_background(samples[0], samples[1], samples[2], n, samples[3], fitted), 1.0)
+        out[c, BACKGROUND] = state[k, LEVEL]
+        out[c, NOISE] = noise
+        state[k, DEVIATION] = noise
+        state[k, CENTRE_Y] = centre_y
+        state[k, CENTRE_X] = centre_x
+        state[k, FORM] = COMPACT
+
+
+@kernel
+def load_patches(
+    plane: Any,
+    taken: Any,
+    offsets: Any,
+    run_row: Any,
+    run_start: Any,
+    run_stop: Any,
+    chosen: Any,
+    limit: float,
+    own_pool: Any,
+    distance_pool: Any,
+    contrast_pool: Any,
+    smooth_pool: Any,
+    usable_pool: Any,
+    values: Any,
+    state: Any,
+    out: Any,
+) -> None:
+    """The neighbourhood of each candidate above its background, and its peak.
+
+    Parameters
+    ----------
+    plane, taken, offsets, run_row, run_start, run_stop, chosen
+        As for `measure_backgrounds`.
+    limit : float
+        Largest distance of sampled pixels from the candidate, px.
+    own_pool, distance_pool, contrast_pool, smooth_pool, usable_pool : ndarray
+        uint8, int16, float32, float32 and uint8 pools, written: the candidate, the chamfer distance to it, contrast,
+        contrast after binomial 3 x 3 smoothing, marks of `load_patch`.
+    values : ndarray of float64
+        Scratch for the pixels of the largest candidate.
+    state : ndarray of float64, shape (m, SLOTS)
+        The height is written; the form becomes NOTHING where nothing stands out.
+    out : ndarray of float64, shape (n, len(COLUMNS))
+        Column peak of the chosen is written.
+    """
+    for k in range(len(chosen)):
+        if state[k, FORM] == NOTHING:
+            continue
+        c = chosen[k]
+        h, w = int(state[k, TALL]), int(state[k, BROAD])
+        top, left = int(state[k, TOP]), int(state[k, LEFT])
+        pool = int(state[k, PATCH])
+        own = own_pool[pool : pool + h * w].reshape(h, w)
+        distance = distance_pool[pool : pool + h * w].reshape(h, w)
+        contrast = contrast_pool[pool : pool + h * w].reshape(h, w)
+        smoothed = smooth_pool[pool : pool + h * w].reshape(h, w)
+        usable = usable_pool[pool : pool + h * w].reshape(h, w)
+        paint_runs(run_row, run_start, run_stop, offsets[c], offsets[c + 1], top, left, own)
         chamfer_distance(own, distance)
         load_patch(
-            plane, taken, own, distance, top, left, centre_y, centre_x, background, limit, contrast, usable
-        )
+            plane, taken, own, distance, top, left, state[k, CENTRE_Y], state[k, CENTRE_X],
+            state[k, LEVEL : LEVEL + 3], limit, contrast, usable,
+        )  # fmt: skip
         _smooth(contrast, distance, 9, smoothed)
         n = 0
-        for y in range(margin, h - margin):
-            for x in range(margin, w - margin):
+        for y in range(h):
+            for x in range(w):
                 if own[y, x] == 1:
-                    offset[n] = smoothed[y, x]
+                    values[n] = smoothed[y, x]
                     n += 1
-        peak = select(offset, n, int(0.85 * (n - 1) + 0.5))
-        row[PEAK] = peak
+        peak = select(values, n, int(0.85 * (n - 1) + 0.5))
+        out[c, PEAK] = peak
+        state[k, HEIGHT] = peak
         if peak <= 0.0:
+            state[k, FORM] = NOTHING
+
+
+@kernel
+def outline_candidates(
+    chosen: Any,
+    margin: int,
+    own_pool: Any,
+    distance_pool: Any,
+    smooth_pool: Any,
+    usable_pool: Any,
+    inside_pool: Any,
+    outline_y: Any,
+    outline_x: Any,
+    stack: Any,
+    hull_y: Any,
+    hull_x: Any,
+    moments: Any,
+    state: Any,
+    out: Any,
+) -> None:
+    """The outline of each candidate at half of its peak, holes filled.
+
+    Parameters
+    ----------
+    chosen, own_pool, distance_pool, smooth_pool, state, out
+        As for `load_patches`.
+    margin : int
+        Pixels of the patch around the candidate's bounding box, at least 4.
+    usable_pool : ndarray of uint8
+        Pixels of the lumen become usable.
+    inside_pool : ndarray of uint8
+        Written: 1 for the region.
+    outline_y, outline_x : ndarray of float64
+        Pools, written: vertices, patch pixels.
+    stack, hull_y, hull_x, moments : ndarray of int32 and float64
+        Scratch: pixels of the largest patch, twice as many and one, and 7.
+    """
+    for k in range(len(chosen)):
+        if state[k, FORM] == NOTHING:
             continue
-        level = 0.5 * peak
+        c = chosen[k]
+        h, w = int(state[k, TALL]), int(state[k, BROAD])
+        pool = int(state[k, PATCH])
+        end = pool + h * w
+        own = own_pool[pool:end].reshape(h, w)
+        distance = distance_pool[pool:end].reshape(h, w)
+        smoothed = smooth_pool[pool:end].reshape(h, w)
+        usable = usable_pool[pool:end].reshape(h, w)
+        inside = inside_pool[pool:end].reshape(h, w)
+        ys, xs = outline_y[pool:end], outline_x[pool:end]
+        state[k, FORM] = NOTHING
+        level = 0.5 * state[k, HEIGHT]
         for y in range(h):
             for x in range(w):
                 s = smoothed[y, x]
@@ -437,90 +514,133 @@ def measure_candidates(
                 inside[y, x] = near and (s >= level or (own[y, x] == 1 and s >= 0.5 * level))
         solid_area = outline.keep_largest(inside, margin - 3, stack)
         lumen = float(outline.fill_holes(inside, margin - 3, stack))
-        n_outline = outline.trace_outline(inside, smoothed, level, outline_y, outline_x)
-        outline.polygon_moments(outline_y, outline_x, n_outline, moments)
+        n, solidity, hull = 0, 0.0, 0.0
+        for turn in range(2):
+            n = outline.trace_outline(inside, smoothed, level, ys, xs)
+            outline.polygon_moments(ys, xs, n, moments)
+            if moments[0] <= 0.0:
+                break
+            if turn == 1:
+                solidity = min(moments[0] / hull, 1.0)
+                break
+            hull, n_hull = outline.convex_hull(ys, xs, n, stack, hull_y, hull_x)
+            solidity = min(moments[0] / hull, 1.0)
+            if lumen > 0.0 or solidity >= 0.8 or solid_area < 20:
+                break
+            # A ring with a gap has no hole to fill: its hull is its outline.
+            outline.polygon_moments(hull_y, hull_x, n_hull, moments)
+            if _ring_met(inside, moments[1], moments[2]) >= 0.7:
+                _fill_polygon(inside, hull_y, hull_x, n_hull)
+                lumen = moments[0] - solid_area
+            else:
+                outline.polygon_moments(ys, xs, n, moments)
+                break
         if moments[0] <= 0.0:
             continue
-        hull, n_hull = outline.convex_hull(outline_y, outline_x, n_outline, stack, spare_y, spare_x)
-        solidity = min(moments[0] / hull, 1.0)
-        if lumen == 0.0 and solidity < 0.8 and solid_area >= 20:
-            # A ring with a gap has no hole to fill: its hull is its outline.
-            outline.polygon_moments(spare_y, spare_x, n_hull, light)
-            if _ring_met(inside, light[1], light[2]) >= 0.7:
-                _fill_polygon(inside, spare_y, spare_x, n_hull)
-                lumen = light[0] - solid_area
-                n_outline = outline.trace_outline(inside, smoothed, level, outline_y, outline_x)
-                outline.polygon_moments(outline_y, outline_x, n_outline, moments)
-                solidity = min(moments[0] / hull, 1.0)
         if lumen > 0.0:
             # The lumen may lie beyond the reach of the candidate's own pixels, and is to be sampled.
             for y in range(h):
                 for x in range(w):
                     if inside[y, x] == 1 and usable[y, x] == _FREE:
                         usable[y, x] = _SAMPLED
-        row[FILLED_AREA] = moments[0]
-        row[AREA] = max(moments[0] - lumen, 1.0)
-        row[SOLIDITY] = solidity
-        row[ROW] = moments[1]
-        row[COL] = moments[2]
-        row[LUCENCY] = 0.0
-        row[RING_CLOSURE] = 0.0
-        row[BRANCHES] = 0.0
+        out[c, FILLED_AREA] = moments[0]
+        out[c, AREA] = max(moments[0] - lumen, 1.0)
+        out[c, SOLIDITY] = solidity
+        out[c, ROW] = moments[1] + state[k, TOP]
+        out[c, COL] = moments[2] + state[k, LEFT]
+        out[c, LUCENCY] = 0.0
+        out[c, RING_CLOSURE] = 0.0
+        out[c, BRANCHES] = 0.0
+        for i in range(7):
+            state[k, POLYGON_AREA + i] = moments[i]
+        state[k, VERTICES] = n
+        state[k, SOLID_AREA] = solid_area
+        state[k, LUMEN] = lumen
+        state[k, SOLIDITY_TOLD] = solidity
+        state[k, FORM] = COMPACT
+
+
+@kernel
+def describe_outlines(
+    chosen: Any,
+    distance_pool: Any,
+    contrast_pool: Any,
+    smooth_pool: Any,
+    inside_pool: Any,
+    own_pool: Any,
+    outline_y: Any,
+    outline_x: Any,
+    smooth_y: Any,
+    smooth_x: Any,
+    moments: Any,
+    state: Any,
+    out: Any,
+) -> None:
+    """Roughness, edge and evenness of each candidate, and whether it is compact, straight or bent.
+
+    Parameters
+    ----------
+    chosen, contrast_pool, smooth_pool, inside_pool, outline_y, outline_x, state, out
+        As for `outline_candidates`.
+    distance_pool, own_pool : ndarray of int16 and uint8
+        Overwritten where the outline is far from convex: the depth inside it, and what lies outside.
+    smooth_y, smooth_x, moments : ndarray of float64
+        Scratch: vertices of the longest outline, and 7.
+    """
+    for k in range(len(chosen)):
+        if state[k, FORM] == NOTHING:
+            continue
+        c = chosen[k]
+        h, w = int(state[k, TALL]), int(state[k, BROAD])
+        pool = int(state[k, PATCH])
+        end = pool + h * w
+        smoothed = smooth_pool[pool:end].reshape(h, w)
+        inside = inside_pool[pool:end].reshape(h, w)
+        ys, xs = outline_y[pool:end], outline_x[pool:end]
+        n, peak = int(state[k, VERTICES]), state[k, HEIGHT]
         # Roughness is what smoothing by about two pixels takes off an outline already freed of its steps.
         smooth_length = 0.0
         for passes in (16, 2):
-            if passes == 16 and n_outline < 16:
+            if passes == 16 and n < 16:
                 continue
-            outline.smooth_polygon(outline_y, outline_x, n_outline, passes, path_y, path_x)
-            outline.polygon_moments(path_y, path_x, n_outline, light)
-            if light[0] <= 0.0:
+            outline.smooth_polygon(ys, xs, n, passes, smooth_y, smooth_x)
+            outline.polygon_moments(smooth_y, smooth_x, n, moments)
+            if moments[0] <= 0.0:
                 continue
-            relative_length = light[6] / math.sqrt(light[0])
+            relative_length = moments[6] / math.sqrt(moments[0])
             if passes == 16:
                 smooth_length = relative_length
             else:
-                row[CIRCULARITY] = min(4.0 * math.pi / relative_length**2, 1.0)
+                out[c, CIRCULARITY] = min(4.0 * math.pi / relative_length**2, 1.0)
                 if smooth_length > 0.0:
-                    row[ROUGHNESS] = max(relative_length / smooth_length - 1.0, 0.0)
-        row[EDGE_WIDTH] = _edge_width(smoothed, outline_y, outline_x, n_outline, peak)
-        row[HETEROGENEITY] = _heterogeneity(contrast, inside, peak)
-        base_sigma = 0.2 + 0.4 * math.sqrt(max(noise * noise - 1.0, 0.0))
-        trace = moments[3] + moments[4]
-        split = math.hypot(moments[3] - moments[4], 2.0 * moments[5])
-        long_axis = 4.0 * math.sqrt(max(0.5 * (trace + split), 1e-6))
-        short_axis = 4.0 * math.sqrt(max(0.5 * (trace - split), 1e-6))
+                    out[c, ROUGHNESS] = max(relative_length / smooth_length - 1.0, 0.0)
+        out[c, EDGE_WIDTH] = _edge_width(smoothed, ys, xs, n, peak)
+        out[c, HETEROGENEITY] = _heterogeneity(contrast_pool[pool:end].reshape(h, w), inside, peak)
+        var_y, var_x = state[k, POLYGON_VAR_Y], state[k, POLYGON_VAR_X]
+        split = math.hypot(var_y - var_x, 2.0 * state[k, POLYGON_COV])
+        long_axis = 4.0 * math.sqrt(max(0.5 * (var_y + var_x + split), 1e-6))
+        short_axis = 4.0 * math.sqrt(max(0.5 * (var_y + var_x - split), 1e-6))
+        area, solidity = state[k, POLYGON_AREA], state[k, SOLIDITY_TOLD]
         lengthy = long_axis > 2.2 * short_axis and long_axis >= 6.0
-        hollowed = solidity < 0.9 and solid_area >= 12
         bent = False
-        if hollowed:
+        state[k, HOLLOWED] = solidity < 0.9 and state[k, SOLID_AREA] >= 12
+        if state[k, HOLLOWED] != 0.0:
             # Thin all along, or a lump with lobes? A wire is its own thickness wide everywhere.
-            _complement(inside, own)
-            chamfer_distance(own, distance)
+            outside = own_pool[pool:end].reshape(h, w)
+            depth = distance_pool[pool:end].reshape(h, w)
+            _complement(inside, outside)
+            chamfer_distance(outside, depth)
             deepest = 0
             for y in range(1, h - 1):
                 for x in range(1, w - 1):
                     if inside[y, x] == 1:
-                        deepest = max(deepest, distance[y, x])
-            thickness = max(2.0 * deepest / STEP - 1.0, 1.0)
-            bent = solidity < 0.78 and lumen < 0.3 * moments[0] and moments[0] >= 3.0 * thickness * thickness
-        done = False
-        if lengthy or bent:
-            done = measure_elongated(
-                contrast, usable, inside, geodesic, outline_y, outline_x, n_outline, moments,
-                lengthy and solidity >= 0.85, peak, speck_noise, table, sigma, base_sigma, sigmas,
-                path_y, path_x, spare_y, spare_x, along, across, value, offset, scratch, row,
-            )  # fmt: skip
-        if not done:
-            measure_compact(
-                contrast, smoothed, usable, outline_y, outline_x, n_outline, moments, solidity, peak, speck_noise,
-                table, sigma, base_sigma, sigmas, along, across, value, scratch, row,
-            )  # fmt: skip
-        if hollowed and len(sigmas) == 0:
-            skeleton.thin(inside, stack)
-            skeleton.prune(inside, distance, 1.0 + 2.0 * sigma, stack)
-            row[BRANCHES] = skeleton.count_branch_points(inside, stack)
-        row[ROW] += top
-        row[COL] += left
+                        deepest = max(deepest, depth[y, x])
+            thickness = max(2.0 * deepest / STRAIGHT_STEP - 1.0, 1.0)
+            bent = solidity < 0.78 and state[k, LUMEN] < 0.3 * area and area >= 3.0 * thickness * thickness
+        if lengthy and solidity >= 0.85:
+            state[k, FORM] = STRAIGHT
+        elif lengthy or bent:
+            state[k, FORM] = BENT
 
 
 @kernel
@@ -533,13 +653,15 @@ def _complement(inside: Any, outside: Any) -> None:
 
 
 @kernel
-def paint_runs(run_row: Any, run_start: Any, run_stop: Any, top: int, left: int, mask: Any) -> None:
-    """Make `mask` (uint8, shape (h, w), first pixel at plane position (top, left)) 1 on every run and 0 elsewhere."""
+def paint_runs(
+    run_row: Any, run_start: Any, run_stop: Any, first: int, end: int, top: int, left: int, mask: Any
+) -> None:
+    """Make `mask` (uint8, shape (h, w), first pixel at (top, left)) 1 on runs ``first`` to ``end - 1`` and else 0."""
     h, w = mask.shape
     for y in range(h):
         for x in range(w):
             mask[y, x] = 0
-    for r in range(len(run_row)):
+    for r in range(first, end):
         for x in range(run_start[r], run_stop[r]):
             mask[run_row[r] - top, x - left] = 1
 
@@ -561,7 +683,7 @@ def rough_strength(
     Parameters
     ----------
     plane, taken, offsets, run_row, run_start, run_stop, bounds
-        As for `measure_candidates`.
+        As for `measure_backgrounds`.
     out : ndarray of float64, shape (n,)
         Written: units of the noise; 0 for fewer than 16 pixels or no free surroundings.
     """

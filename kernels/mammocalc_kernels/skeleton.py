@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mammocalc_kernels.candidate_state import BROAD, FORM, HOLLOWED, NOTHING, PATCH, TALL
 from mammocalc_kernels.compile import kernel
+from mammocalc_kernels.measured_columns import BRANCHES
 
 # Neighbours clockwise from the one above.
 _DY = (-1, -1, 0, 1, 1, 1, 0, -1)
@@ -170,3 +172,32 @@ def count_branch_points(image: Any, queue: Any) -> int:
                         top += 1
                         queue[top] = ny * w + nx
     return groups
+
+
+@kernel
+def count_branches(
+    chosen: Any, spur: float, inside_pool: Any, depth_pool: Any, queue: Any, state: Any, out: Any
+) -> None:
+    """Branch points of each candidate whose outline is far from convex, into column branches of `out`.
+
+    Parameters
+    ----------
+    chosen : ndarray of int64, shape (m,)
+        Rows of `out`.
+    spur : float
+        As for `prune`, px.
+    inside_pool, depth_pool : ndarray of uint8 and int16
+        Pools: the region, thinned in place, and the distance to its outside in thirds of a pixel.
+    queue : ndarray of int32
+        Scratch: pixels of the largest patch.
+    state, out : ndarray of float64
+    """
+    for k in range(len(chosen)):
+        if state[k, FORM] == NOTHING or state[k, HOLLOWED] == 0.0:
+            continue
+        h, w = int(state[k, TALL]), int(state[k, BROAD])
+        pool = int(state[k, PATCH])
+        inside = inside_pool[pool : pool + h * w].reshape(h, w)
+        thin(inside, queue)
+        prune(inside, depth_pool[pool : pool + h * w].reshape(h, w), spur, queue)
+        out[chosen[k], BRANCHES] = count_branch_points(inside, queue)

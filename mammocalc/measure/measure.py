@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 from mammocalc_kernels import shape
-from mammocalc_kernels.blurred_profiles import tabulate_profiles
-from mammocalc_kernels.compile import run_bands
-from mammocalc_kernels.measured_columns import COLUMNS
 from numpy.typing import NDArray
 
 from mammocalc.measure.measurements import Measurements
 from mammocalc.measure.parameters import MeasureParameters
+from mammocalc.measure.passes import measure_pixels, taken_pixels
 from mammocalc.prepare.scene import Anatomy, Scene
 from mammocalc.segment.regions import Regions
 
@@ -29,7 +26,6 @@ _LEAST_STRENGTH = 40.0
 _WORST_BLUR_ERROR = 0.2
 _SHARP_QUANTILE = 0.3
 _BLUR_MODEL_ERROR = 0.05
-_FEWEST_PER_THREAD = 32
 # Blocks that the noise's correlation is taken from: side (px), how many along each axis; flatter ones are no tissue.
 _BLOCK, _BLOCKS = 24, 8
 _LEAST_DEVIATION = 0.3
@@ -58,11 +54,11 @@ def measure(
     """
     parameters = MeasureParameters() if parameters is None else parameters
     pitch = scene.pixel_spacing_mm
-    taken = _taken(regions)
+    taken = taken_pixels(regions)
     blur = parameters.detector_blur_mm or estimate_blur_mm(scene, regions, taken, parameters, threads)
     everyone = np.arange(len(regions), dtype=np.int64)
     sigma = float(np.sqrt((blur / pitch) ** 2 + _APERTURE_VARIANCE))
-    raw = _measure_pixels(
+    raw = measure_pixels(
         scene,
         regions,
         taken,
@@ -99,7 +95,7 @@ def estimate_blur_mm(
     order = np.argsort(-strength, kind="stable")[:_SHARPNESS_CANDIDATES].astype(np.int64)
     chosen = np.sort(order[strength[order] > _LEAST_STRENGTH])
     usual = np.sqrt(_USUAL_BLUR_PX**2 + _APERTURE_VARIANCE)
-    raw = _measure_pixels(scene, regions, taken, chosen, float(usual), _BLURS_PX, 1.0, parameters, threads)
+    raw = measure_pixels(scene, regions, taken, chosen, float(usual), _BLURS_PX, 1.0, parameters, threads)
     blur, error = raw["blur"][chosen], raw["blur_error"][chosen]
     told = np.isfinite(blur) & (error < _WORST_BLUR_ERROR * blur)
     log_sigma, weight = np.log(usual), 1.0 / _USUAL_BLUR_SPREAD**2
@@ -131,61 +127,6 @@ def noise_correlation(plane: NDArray[np.float32]) -> float:
     if not told.any():
         return 1.0
     return float(np.clip(np.median(deviations[1][told] / deviations[0][told]) / 0.375, 1.0, 1 / 0.375))
-
-
-@cache
-def _table() -> NDArray[np.float64]:
-    return tabulate_profiles()
-
-
-def _taken(regions: Regions) -> NDArray[np.uint8]:
-    """1 for every plane pixel of a region."""
-    taken = np.zeros(regions.shape, np.uint8)
-    shape.add_runs(regions.run_row, regions.run_start, regions.run_stop, taken)
-    return taken
-
-
-def _measure_pixels(
-    scene: Scene,
-    regions: Regions,
-    taken: NDArray[np.uint8],
-    chosen: NDArray[np.int64],
-    sigma: float,
-    sigmas: NDArray[np.float64],
-    correlation: float,
-    parameters: MeasureParameters,
-    threads: int,
-) -> dict[str, NDArray[np.float64]]:
-    """The kernel's columns, in pixels."""
-    pitch = scene.pixel_spacing_mm
-    out = np.full((len(regions), len(COLUMNS)), np.nan)
-    table = _table()
-
-    def band(first: int, end: int) -> None:
-        shape.measure_candidates(
-            scene.plane,
-            taken,
-            regions.offsets,
-            regions.run_row,
-            regions.run_start,
-            regions.run_stop,
-            regions.bounds,
-            chosen,
-            table,
-            sigma,
-            sigmas,
-            correlation,
-            max(parameters.background_gap_mm / pitch, 2.0),
-            max(parameters.background_ring_mm / pitch, 3.0),
-            parameters.largest_mm / pitch,
-            first,
-            end,
-            out,
-        )
-
-    if len(chosen):
-        run_bands(band, len(chosen), threads, _FEWEST_PER_THREAD)
-    return {name: out[:, k] for k, name in enumerate(COLUMNS)}
 
 
 def _columns(scene: Scene, regions: Regions, raw: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:

@@ -171,7 +171,7 @@ def test_runs_are_painted_and_added():
     mask = np.random.default_rng(0).random((12, 15)) < 0.4
     rows, starts, stops = runs_of(mask)
     painted = np.full((16, 18), 7, np.uint8)
-    shape.paint_runs(rows, starts, stops, -2, -1, painted)
+    shape.paint_runs(rows, starts, stops, 0, len(rows), -2, -1, painted)
     np.testing.assert_array_equal(painted, np.pad(mask, ((2, 2), (1, 2))))
     added = np.full(mask.shape, 5, np.uint8)
     shape.add_runs(rows, starts, stops, added)
