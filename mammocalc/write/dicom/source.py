@@ -6,6 +6,7 @@ for, and only to be written into that object.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from pydicom.config import IGNORE, RAISE
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
@@ -142,22 +143,30 @@ def _sound_elements(dataset: Dataset, tags: Iterable[int]) -> Dataset:
         for tag in tags:
             if tag not in dataset:
                 continue
-            try:
-                alone = Dataset()
-                if "SpecificCharacterSet" in kept:
-                    alone.SpecificCharacterSet = kept.SpecificCharacterSet
-                element = dataset[tag]
-                # A name or number is kept however it is written: by it the object finds its patient.
-                mode = IGNORE if element.VR in _AS_THEY_ARE else RAISE
-                alone[tag] = DataElement(tag, element.VR, element.value, validation_mode=mode)
-                _encoded(alone)
-            except (
-                Exception,
-                RecursionError,
-            ):  # pydicom converts on access, and any of its converters may fail
-                continue
-            kept[tag] = alone[tag]
+            # pydicom converts on access, and any of its converters may fail.
+            with contextlib.suppress(Exception, RecursionError):
+                kept[tag] = _sound_element(dataset[tag], kept)
     return kept
+
+
+def _sound_element(element: DataElement, kept: Dataset) -> DataElement:
+    """An element that can be written and read again, in the character set of what is kept already.
+
+    Raises
+    ------
+    Exception
+        Of whatever kind, where it cannot.
+    """
+    alone = Dataset()
+    if "SpecificCharacterSet" in kept:
+        alone.SpecificCharacterSet = kept.SpecificCharacterSet
+    if element.VR not in dictionary_VR(element.tag).split(" or "):
+        raise ValueError("not of the type that the element has")
+    # A name or number is kept however it is written: by it the object finds its patient.
+    mode = IGNORE if element.VR in _AS_THEY_ARE else RAISE
+    alone[element.tag] = DataElement(element.tag, element.VR, element.value, validation_mode=mode)
+    unpack_source(_encoded(alone))
+    return alone[element.tag]
 
 
 def pack_source(source: Dataset) -> bytes:

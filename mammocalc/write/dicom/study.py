@@ -12,7 +12,7 @@ from mammocalc.read.header import Header
 from mammocalc.read.view import laterality_of, view_modifiers_of, view_of
 from mammocalc.write.dicom.cad_sr import cad_sr
 from mammocalc.write.dicom.codes import VIEW_CODES
-from mammocalc.write.dicom.objects import MANUFACTURER, software_version
+from mammocalc.write.dicom.objects import MANUFACTURER, check_one_study, software_version
 from mammocalc.write.dicom.report import Report, ReportedImage, found_in_image
 from mammocalc.write.dicom.source import number_of_frames
 
@@ -40,6 +40,7 @@ def study_cad_sr(members: Sequence[tuple[Record, Dataset]], configuration: str) 
     UnwritableObject
         When the images are not of one study and patient.
     """
+    check_one_study([source for _, source in members])
     once = _each_once([(reported_image(record, source), source) for record, source in members])
     images, sources = [image for image, _ in once], [source for _, source in once]
     study = Header(sources[0]).uid("StudyInstanceUID")

@@ -273,6 +273,16 @@ def test_what_a_header_has_wrong_is_not_carried_on(make_view, tmp_path, check_mo
     check_modules(path)
 
 
+def test_a_sequence_that_cannot_be_read_is_left_out(make_view, tmp_path):
+    data = make_view().path.read_bytes()
+    broken = data.replace(b"\x08\x00\x02\x01SH", b"\x08\x00\x02\x01S{")
+    assert broken != data
+    (tmp_path / "image.dcm").write_bytes(broken)
+    source = read_source(tmp_path / "image.dcm")
+    assert "ViewCodeSequence" not in source
+    assert source.PatientID == "PHANTOM"
+
+
 def test_an_image_that_names_no_study_gets_no_object(make_view, tmp_path):
     image = pydicom.dcmread(make_view().path)
     del image.StudyInstanceUID
