@@ -160,7 +160,9 @@ def cluster_table(
             [_median(columns["diameter_mm"][group]) for group in groups], np.float64
         ),
         "median_elongation": np.array([_median(columns["elongation"][best]) for best in clear], np.float64),
-        "mean_circularity": np.array([_mean(columns["circularity"][best]) for best in clear], np.float64),
+        "median_circularity": np.array(
+            [_median(columns["circularity"][group]) for group in groups], np.float64
+        ),
         "median_edge_share": np.array([_median(edge_share[group]) for group in groups], np.float64),
         "level_share": np.array([_level_share(columns, group) for group in groups], np.float64),
     }
@@ -182,10 +184,6 @@ def _level_share(columns: Mapping[str, NDArray[Any]], members: NDArray[np.int64]
 
 def _median(values: NDArray[np.float64]) -> float:
     return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
 def _interquartile_range(values: NDArray[np.float64]) -> float:

@@ -192,7 +192,7 @@ def _cluster_columns(
         "cluster_shape_spread": "shape_spread",
         "cluster_diameter_mm": "median_diameter_mm",
         "cluster_elongation": "median_elongation",
-        "cluster_circularity": "mean_circularity",
+        "cluster_circularity": "median_circularity",
         "cluster_level_share": "level_share",
         "cluster_edge_share": "median_edge_share",
         "cluster_distribution": "distribution",

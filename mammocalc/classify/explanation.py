@@ -153,9 +153,13 @@ class Explanation:
 
     def __str__(self) -> str:
         """Plain words, line by line."""
-        return "\n".join(self._lines())
+        return "\n".join(self._lines(whole=True))
 
-    def _lines(self) -> Iterator[str]:
+    def brief(self) -> str:
+        """The same with one line for each rule that was tried before: the condition that it failed by."""
+        return "\n".join(self._lines(whole=False))
+
+    def _lines(self, whole: bool) -> Iterator[str]:
         decision = f"{_words(self.label)} ({_words(self.suspicion)}), by the rule {self.decided.rule}"
         yield f"{decision}: {self.decided.reason}"
         yield from self.decided.lines("    ")
@@ -169,7 +173,8 @@ class Explanation:
             yield "  Tried before, in this order:"
         for trial in self.tried:
             yield f"  - {trial.rule} ({_words(trial.label)}), failed by {trial.deciding}"
-            yield from trial.lines("      ")
+            if whole:
+                yield from trial.lines("      ")
 
     def _repr_html_(self) -> str:
         """A small table for notebooks."""

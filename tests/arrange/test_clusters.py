@@ -235,7 +235,7 @@ class TestMeasures:
         found = arrange(make_scene(), candidates.measurements())
         assert found.clusters["n_calcifications"].tolist() == [6]
         for name in (
-            "mean_circularity",
+            "median_circularity",
             "median_elongation",
             "shape_spread",
             "median_diameter_mm",

@@ -98,7 +98,7 @@ def _sized(length_mm: float, width_mm: float, **features: Any) -> dict[str, Any]
 OF_THE_CLUSTER = {
     "cluster_diameter_mm": "median_diameter_mm",
     "cluster_elongation": "median_elongation",
-    "cluster_circularity": "mean_circularity",
+    "cluster_circularity": "median_circularity",
     "cluster_level_share": "level_share",
     "cluster_edge_share": "median_edge_share",
 }
@@ -111,7 +111,7 @@ def _of_members(columns: dict[str, Any], members: Any) -> dict[str, float]:
     return {
         "median_diameter_mm": float(np.median(columns["diameter_mm"][members])),
         "median_elongation": float(np.median(columns["elongation"][members])),
-        "mean_circularity": float(np.mean(columns["circularity"][members])),
+        "median_circularity": float(np.mean(columns["circularity"][members])),
         "median_edge_share": float(np.median((columns["edge_width_mm"] / columns["diameter_mm"])[members])),
         "level_share": float(np.mean(np.abs(columns["orientation_deg"][members]) < 15)),
     }
@@ -140,7 +140,7 @@ class Image:
             "shape_spread": 0.2,
             "median_diameter_mm": math.nan,
             "median_elongation": math.nan,
-            "mean_circularity": math.nan,
+            "median_circularity": math.nan,
             "median_edge_share": math.nan,
             "level_share": math.nan,
         }

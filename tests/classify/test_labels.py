@@ -155,7 +155,7 @@ class TestBothSidesOfAThreshold:
         )
         assert (labelled(change).label[0] == "vascular") is is_vessel
 
-    @pytest.mark.parametrize(("edge_share", "label"), [(0.35, "amorphous"), (0.34, "punctate")])
+    @pytest.mark.parametrize(("edge_share", "label"), [(0.40, "amorphous"), (0.39, "punctate")])
     def test_amorphous_is_hazy(self, labelled, edge_share, label):
         assert labelled({**HAZY, "cluster_edge_share": edge_share}).label[0] == label
 
@@ -232,11 +232,67 @@ class TestBothSidesOfAThreshold:
         )
         assert not {"amorphous", "coarse_heterogeneous", "fine_pleomorphic"} & set(alone.label.tolist())
 
-    @pytest.mark.parametrize(("spread", "label"), [(0.61, "fine_pleomorphic"), (0.59, "unclassified")])
+    @pytest.mark.parametrize(("spread", "label"), [(0.31, "fine_pleomorphic"), (0.29, "unclassified")])
     def test_pleomorphic_means_that_shapes_vary(self, labelled, sized, spread, label):
         even = {"cluster_diameter_mm": 0.4, "cluster_circularity": 0.97, "cluster_shape_spread": spread}
         change = sized(0.5, 0.25, solidity=0.8, **{**VARIED, **even})
         assert labelled(change).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("distribution", "elongation", "label"),
+        [
+            ("grouped", 1.0, "fine_pleomorphic"),
+            ("regional", 1.0, "punctate"),
+            ("diffuse", 1.35, "fine_pleomorphic"),
+        ],
+    )
+    def test_round_ones_of_a_wide_region_are_judged_by_themselves(
+        self, labelled, sized, distribution, elongation, label
+    ):
+        company = {**VARIED, "cluster_diameter_mm": 0.4, "cluster_circularity": 0.9}
+        change = sized(0.3 * elongation, 0.3, **{**company, "cluster_distribution": distribution})
+        assert labelled(change).label[0] == label
+
+    @pytest.mark.parametrize(
+        "vary", [{"cluster_circularity": 0.96}, {"cluster_shape_spread": 0.26}, {"cluster_size_spread": 0.31}]
+    )
+    def test_coarse_heterogeneous_ones_vary_in_shape_or_size(self, labelled, sized, vary):
+        even = {
+            **GROUP,
+            "cluster_elongation": 1.1,
+            "cluster_diameter_mm": 0.7,
+            "cluster_edge_share": 0.3,
+            "cluster_circularity": 0.98,
+            "cluster_shape_spread": 0.1,
+            "cluster_size_spread": 0.1,
+        }
+        found = labelled(sized(0.72, 0.7, **even), sized(0.72, 0.7, **{**even, **vary}))
+        assert found.label.tolist() == ["round", "coarse_heterogeneous"]
+
+    @pytest.mark.parametrize(
+        ("diameter_mm", "edge_share", "elongation", "label"),
+        [
+            (0.85, 0.34, 1.1, "milk_of_calcium"),
+            (0.83, 0.34, 1.1, "round"),
+            (0.85, 0.33, 1.1, "round"),
+            (0.85, 0.34, 1.25, "round"),
+        ],
+    )
+    def test_milk_of_calcium_from_above_is_smudgy_and_round(
+        self, labelled, sized, diameter_mm, edge_share, elongation, label
+    ):
+        group = {
+            **GROUP,
+            "cluster_diameter_mm": diameter_mm,
+            "cluster_edge_share": edge_share,
+            "cluster_elongation": elongation,
+            "cluster_circularity": 0.98,
+            "cluster_shape_spread": 0.1,
+            "cluster_size_spread": 0.1,
+        }
+        found = labelled(sized(0.9, 0.88, **group))
+        assert found.label[0] == label
+        assert label == "round" or found.suspicion[0] == "indeterminate"
 
 
 class TestNeverABenignRodByMistake:
