@@ -12,7 +12,7 @@ from mammocalc.evaluate.detections import masks_of
 from mammocalc.evaluate.matching import Marks
 from mammocalc.prepare import prepare
 from mammocalc.segment import segment
-from mammocalc.segment.score import ScoreTable, built_in_table, probability, supporting_neighbours
+from mammocalc.segment.score import NEIGHBOURHOODS, ScoreTable, built_in_table, scores_in_company
 
 TEXTURE = ("background_ratio", "background_slope", "isolation", "one_sided")
 EDGE = ("edge_width_mm", "edge_width_px", "fill")
@@ -71,25 +71,25 @@ def _tables(whole):
     }
     tables = {
         f"score without {title}": ScoreTable(
-            whole.offset, {name: points for name, points in whole.points.items() if name not in names}
+            whole.offset,
+            {name: points for name, points in whole.points.items() if name not in names},
+            tuple(
+                correction
+                for correction in whole.corrections
+                if not {name for name, _ in correction.asked} & set(names)
+            ),
         )
         for title, names in groups.items()
     }
+    tables["score without corrections"] = ScoreTable(whole.offset, whole.points)
     strongest = ScoreTable(0.0, {"response": ((0.0, -10.0), (100.0, 10.0))})
     return {RESPONSE: strongest, **tables}
 
 
 def _rescored(regions, scene, parameters, table):
-    evidence = dict(regions.evidence)
-    if "neighbours" in table.points:
-        evidence["neighbours"] = np.zeros(len(regions))
-        evidence["neighbours"] = supporting_neighbours(
-            evidence["row"] * scene.pixel_spacing_mm,
-            evidence["col"] * scene.pixel_spacing_mm,
-            probability(table.log_odds(evidence)),
-            parameters.segment.neighbourhood_mm,
-        )
-    return probability(table.log_odds(evidence))
+    place_mm = (regions.evidence[name] * scene.pixel_spacing_mm for name in ("row", "col"))
+    evidence = {name: values for name, values in regions.evidence.items() if name not in NEIGHBOURHOODS}
+    return scores_in_company(table, evidence, *place_mm, parameters.segment.neighbourhood_mm)[0]
 
 
 def _without_equalisation(scene):

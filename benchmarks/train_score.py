@@ -6,7 +6,7 @@ The score is an additive model: log-odds as a piecewise linear function of each 
 regression with a penalty on curvature (a generalised additive model, Hastie & Tibshirani 1990). Corrections follow
 where pieces of evidence speak together: boosted oblivious trees of three questions each (Friedman 2001,
 doi 10.1214/aos/1013203451). Only training seeds are used; even ones fit, odd ones check. `--without NAME` drops a piece
-of evidence, for an ablation. What is written is mixed with a quarter of a table set by hand, `score_prior.toml`:
+of evidence, for an ablation. What is written is mixed with 15 % of a table set by hand, `score_prior.toml`:
 synthetic tissue has fewer bright strands than real tissue, and the fit alone trusts long objects of low contrast too
 much. At last the sum is stretched and shifted so that the score is a probability on the training seeds.
 """
@@ -25,7 +25,13 @@ from mammocalc.phantom import TRAINING_SEEDS, make
 from mammocalc.phantom.scenes import mixed
 from mammocalc.prepare import prepare
 from mammocalc.segment import SegmentParameters, segment
-from mammocalc.segment.score import Correction, ScoreTable, read_table, supporting_neighbours
+from mammocalc.segment.score import (
+    NEIGHBOURHOODS,
+    Correction,
+    ScoreTable,
+    read_table,
+    scores_in_company,
+)
 
 EVIDENCE = (
     "response",
@@ -41,16 +47,18 @@ EVIDENCE = (
     "one_sided",
     "skin_distance_mm",
     "continued",
-    "neighbours",
+    *NEIGHBOURHOODS,
 )
 PRIOR = Path(__file__).with_name("score_prior.toml")
 # More contrast never speaks against a calcification, whatever dust on synthetic film may teach.
 RISING = ("response", "background_ratio", "contrast_noise")
+# Unless it is sharper than a detector draws, or a piece of something longer.
+UNLESS = ("edge_width_px", "edge_width_mm", "continued")
 NEIGHBOUR_KNOTS = np.array([0.0, 0.3, 0.7, 1.5, 3.0, 6.0, 12.0])
 FALSE_PER_IMAGE = (1, 2, 5, 10, 50)
-PRIOR_SHARE = 0.25
+PRIOR_SHARE = 0.15
 # Boosting: corrections, questions each, shrinkage, ridge on the answers, and thresholds tried for each evidence.
-CORRECTIONS, QUESTIONS, RATE, RIDGE, THRESHOLDS = 80, 3, 0.15, 20.0, 31
+CORRECTIONS, QUESTIONS, RATE, RIDGE, THRESHOLDS = 160, 3, 0.1, 20.0, 31
 
 
 def candidates_of(seed):
@@ -109,12 +117,11 @@ def fit(images, names, smoothness=3.0, rounds=3):
     """The score table for these images; the neighbours' support is recomputed from each round's own scores."""
     true = np.concatenate([image["true"] for image in images])
     knots = {
-        name: np.unique(np.round(np.quantile(pooled(images, name), np.linspace(0.01, 0.99, 8)), 4))
+        name: NEIGHBOUR_KNOTS
+        if name in NEIGHBOURHOODS
+        else np.unique(np.round(np.quantile(pooled(images, name), np.linspace(0.01, 0.99, 8)), 4))
         for name in names
-        if name != "neighbours"
     }
-    if "neighbours" in names:
-        knots["neighbours"] = NEIGHBOUR_KNOTS
     table = ScoreTable(0.0, {"response": ((4.0, -3.0), (8.0, 0.0), (16.0, 3.0))})
     for _ in range(rounds):
         support(images, table)
@@ -185,11 +192,25 @@ def boosted(values, true, log_odds):
             cut = gains[name][1]
             asked.append((name, float(cuts[name][cut])))
             place += (bins[name] > cut).astype(np.int64) << question
-        answers = RATE * np.bincount(place, gradient, 2**QUESTIONS)
-        answers /= np.bincount(place, curvature, 2**QUESTIONS) + RIDGE
+        weight = np.bincount(place, curvature, 2**QUESTIONS) + RIDGE
+        answers = RATE * np.bincount(place, gradient, 2**QUESTIONS) / weight
+        for question, (name, _) in enumerate(asked):
+            if name in RISING and not set(UNLESS) & {other for other, _ in asked}:
+                answers = rising(answers, weight, 1 << question)
         log_odds = log_odds + answers[place]
         corrections.append(Correction(tuple(asked), tuple(answers.tolist())))
     return tuple(corrections)
+
+
+def rising(answers, weight, bit):
+    """The answers with none lower for a yes than for a no to the question of this bit; where one was, their mean."""
+    no = np.flatnonzero(~np.arange(len(answers)) & bit)
+    yes = no + bit
+    mean = (weight[no] * answers[no] + weight[yes] * answers[yes]) / (weight[no] + weight[yes])
+    falls = answers[yes] < answers[no]
+    answers = answers.copy()
+    answers[no[falls]] = answers[yes[falls]] = mean[falls]
+    return answers
 
 
 def split_gain(place, places, column, count, gradient, curvature):
@@ -208,14 +229,13 @@ def split_gain(place, places, column, count, gradient, curvature):
 
 
 def support(images, table):
-    """Set every candidate's neighbour evidence by the scores that a table gives them alone."""
+    """Set every candidate's evidence by company, as the stage itself does with this table."""
     for image in images:
         evidence = image["evidence"]
-        evidence["neighbours"] = np.zeros(len(image["true"]))
-        alone = 1 / (1 + np.exp(-table.log_odds(evidence)))
-        evidence["neighbours"] = supporting_neighbours(
-            *image["millimetres"], alone, SegmentParameters().neighbourhood_mm
+        _, company = scores_in_company(
+            table, evidence, *image["millimetres"], SegmentParameters().neighbourhood_mm
         )
+        evidence |= company
 
 
 def froc(images, table):

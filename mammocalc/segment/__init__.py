@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from mammocalc.segment.components import lump_components, searched_cells, speck_
 from mammocalc.segment.objects import Objects, lumps_over_specks, outlined_objects
 from mammocalc.segment.parameters import SegmentParameters
 from mammocalc.segment.regions import Regions
-from mammocalc.segment.score import built_in_table, probability, supporting_neighbours
+from mammocalc.segment.score import NEIGHBOURHOODS, built_in_table, scores_in_company
 
 __all__ = ["Regions", "SegmentParameters", "segment"]
 
@@ -53,8 +55,11 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
         threads,
     )
     objects = lumps_over_specks(specks, lumps, scene, parameters)
-    score = _scores(objects, scene.pixel_spacing_mm, parameters)
-    objects = objects.subset(np.arange(len(objects)))
+    place_mm = (objects.evidence[name] * scene.pixel_spacing_mm for name in ("row", "col"))
+    score, company = scores_in_company(
+        built_in_table(), objects.evidence, *place_mm, parameters.neighbourhood_mm
+    )
+    objects = dataclasses.replace(objects, evidence={**objects.evidence, **company})
     keep = np.flatnonzero(score >= parameters.min_score)
     if len(keep) > parameters.candidate_cap:
         best = keep[np.argsort(-score[keep], kind="stable")[: parameters.candidate_cap]]
@@ -62,22 +67,10 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
     return _as_regions(objects.subset(keep), score[keep], scene.plane.shape)
 
 
-def _scores(objects: Objects, pitch_mm: float, parameters: SegmentParameters) -> NDArray[np.float64]:
-    """Scores from each object's own evidence, then once more with the support of its neighbours."""
-    evidence = objects.evidence
-    table = built_in_table()
-    evidence["neighbours"] = np.zeros(len(objects))
-    alone = probability(table.log_odds(evidence))
-    evidence["neighbours"] = supporting_neighbours(
-        evidence["row"] * pitch_mm, evidence["col"] * pitch_mm, alone, parameters.neighbourhood_mm
-    )
-    return probability(table.log_odds(evidence))
-
-
 def _no_objects() -> Objects:
     from mammocalc.segment.objects import EVIDENCE
 
-    empty = {name: np.empty(0) for name in (*EVIDENCE, "neighbours")}
+    empty = {name: np.empty(0) for name in (*EVIDENCE, *NEIGHBOURHOODS)}
     return Objects(np.empty(0, np.int64), np.zeros(1, np.int64), empty)
 
 

@@ -13,6 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+NEIGHBOURHOODS = {"neighbours": 1.0, "neighbours_around": 2.0}
+"""Evidence by company: the summed scores of the candidates within so many neighbourhood distances."""
+SUPPORT_ROUNDS = 2
+"""How often the scores are summed up, each time with those of the last round."""
+
 
 class Correction(NamedTuple):
     """Log-odds by the answers to a few questions: an oblivious decision tree.
@@ -109,3 +114,38 @@ def supporting_neighbours(
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     total = np.bincount(pairs[:, 0], weight[pairs[:, 1]], len(row_mm))
     return np.asarray(total + np.bincount(pairs[:, 1], weight[pairs[:, 0]], len(row_mm)))
+
+
+def scores_in_company(
+    table: ScoreTable,
+    evidence: Mapping[str, NDArray[np.float64]],
+    row_mm: NDArray[np.float64],
+    col_mm: NDArray[np.float64],
+    distance_mm: float,
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Scores from each candidate's own evidence, then again with the support of its neighbours.
+
+    Parameters
+    ----------
+    table : ScoreTable
+    evidence : mapping of str to ndarray of float64, shape (n,)
+        All but `NEIGHBOURHOODS`, which are found here.
+    row_mm, col_mm : ndarray of float64, shape (n,)
+    distance_mm : float
+        The nearest neighbourhood.
+
+    Returns
+    -------
+    score : ndarray of float64, shape (n,)
+    company : dict of str to ndarray of float64
+        The evidence of `NEIGHBOURHOODS` that the score rests on.
+    """
+    company = {name: np.zeros(len(row_mm)) for name in NEIGHBOURHOODS}
+    score = probability(table.log_odds({**evidence, **company}))
+    for _ in range(SUPPORT_ROUNDS):
+        company = {
+            name: supporting_neighbours(row_mm, col_mm, score, factor * distance_mm)
+            for name, factor in NEIGHBOURHOODS.items()
+        }
+        score = probability(table.log_odds({**evidence, **company}))
+    return score, company
