@@ -65,9 +65,7 @@ def write_dicom(
     if not several or len(images) != len(several):
         raise InvalidParameter(f"findings: {len(several)} of images, sources: {len(images)}")
     headers = [read_source(image) for image in images]
-    records: list[Record] = [
-        {**found.record(), "outlines": outlines_as_columns(found.outlines())} for found in several
-    ]
+    records = [_record(found) for found in several]
     how = configuration_of(several[0].parameters.hash, several[0].lexicon.hash)
     files: dict[str, bytes] = {}
     if "cad-sr" in wanted:
@@ -80,6 +78,12 @@ def write_dicom(
     for name, data in files.items():
         (out / name).write_bytes(data)
     return [out / name for name in files]
+
+
+def _record(found: Findings) -> Record:
+    """The rows of an image with those of its outlines."""
+    tables = {str(table): columns for table, columns in found.record().items()}
+    return {**tables, "outlines": outlines_as_columns(found.outlines())}
 
 
 def _of_image(
