@@ -24,54 +24,45 @@ _EDGE_RANGE = 6.0
 SHARPEST = 0.02
 BROADEST = _BLUR_SHARE / (1.0 - _BLUR_SHARE)
 _QUADRATURE = 48
+_BESSEL_NEAR = (1.0, 3.5156229, 3.0899424, 1.2067492, 0.2659732, 0.0360768, 0.0045813)
+_BESSEL_FAR = (
+    0.39894228, 0.01328592, 0.00225319, -0.00157565, 0.00916281, -0.02057706, 0.02635537, -0.01647633, 0.00392377,
+)  # fmt: skip
 
 
-@kernel
-def _scaled_bessel_i0(x: float) -> float:
+def _scaled_bessel_i0(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """exp(-x) I0(x) for x >= 0 (Abramowitz and Stegun 9.8.1 and 9.8.2, error below 2e-7)."""
-    if x < 3.75:
-        t = (x / 3.75) ** 2
-        series = 1.0 + t * (
-            3.5156229 + t * (3.0899424 + t * (1.2067492 + t * (0.2659732 + t * (0.0360768 + t * 0.0045813))))
-        )
-        return math.exp(-x) * series
-    t = 3.75 / x
-    tail = 0.02635537 + t * (-0.01647633 + t * 0.00392377)
-    series = 0.39894228 + t * (
-        0.01328592 + t * (0.00225319 + t * (-0.00157565 + t * (0.00916281 + t * (-0.02057706 + t * tail))))
-    )
-    return series / math.sqrt(x)
+    near = np.minimum(x, 3.75)
+    series = np.polynomial.polynomial.polyval((near / 3.75) ** 2, _BESSEL_NEAR)
+    far = np.maximum(x, 3.75)
+    tail = np.polynomial.polynomial.polyval(3.75 / far, _BESSEL_FAR)
+    return np.where(x < 3.75, np.exp(-near) * series, tail / np.sqrt(far))
 
 
-@kernel
-def _blurred(body: int, position: float, blur: float) -> float:
-    """One table entry: the body of half width 1 and centre height 1, blurred, at `position`, by quadrature."""
-    low = max(position - _EDGE_RANGE * blur, 0.0 if body >= DISC else -1.0)
-    high = min(position + _EDGE_RANGE * blur, 1.0)
-    if low >= high:
-        return 0.0
-    if body == BAR:
-        root = blur * math.sqrt(2.0)
-        return 0.5 * (math.erf((position + 1.0) / root) - math.erf((position - 1.0) / root))
+def _blurred_bar(position: NDArray[np.float64], blur: float) -> NDArray[np.float64]:
+    root = blur * math.sqrt(2.0)
+    return np.array([0.5 * (math.erf((x + 1.0) / root) - math.erf((x - 1.0) / root)) for x in position])
+
+
+def _blurred(
+    along_radius: bool, position: NDArray[np.float64], blur: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows of the table by quadrature: the flat and the dome body of half width 1 and centre height 1, blurred."""
+    low = np.maximum(position - _EDGE_RANGE * blur, 0.0 if along_radius else -1.0)
+    high = np.minimum(position + _EDGE_RANGE * blur, 1.0)
     # Integrate over the angle of t = sin(angle): the chord's infinite slope at the edge vanishes.
-    first, last = math.asin(low), math.asin(high)
+    first, last = np.arcsin(np.minimum(low, high)), np.arcsin(high)
     step = (last - first) / _QUADRATURE
-    total = 0.0
-    for k in range(_QUADRATURE):
-        angle = first + (k + 0.5) * step
-        t, chord = math.sin(angle), math.cos(angle)
-        weight = math.exp(-0.5 * ((position - t) / blur) ** 2) * chord
-        if body != DISC:
-            weight *= chord
-        if body == CYLINDER:
-            weight /= blur * math.sqrt(2.0 * math.pi)
-        else:
-            weight *= t / blur**2 * _scaled_bessel_i0(position * t / blur**2)
-        total += weight
-    return total * step
+    angle = first[:, None] + (np.arange(_QUADRATURE) + 0.5) * step[:, None]
+    t, chord = np.sin(angle), np.cos(angle)
+    weight = np.exp(-0.5 * ((position[:, None] - t) / blur) ** 2) * chord
+    if along_radius:
+        weight *= t / blur**2 * _scaled_bessel_i0(position[:, None] * t / blur**2)
+    else:
+        weight /= blur * math.sqrt(2.0 * math.pi)
+    return weight.sum(axis=1) * step, (weight * chord).sum(axis=1) * step
 
 
-@kernel
 def tabulate_profiles() -> NDArray[np.float64]:
     """Blurred profiles of bar, cylinder, disc and sphere for `profile_value`.
 
@@ -88,14 +79,14 @@ def tabulate_profiles() -> NDArray[np.float64]:
     s**2)`` (Bracewell, The Fourier Transform and Its Applications, ch. 12).
     """
     table = np.zeros((4, _BLUR_STEPS, _EDGE_STEPS))
+    edge = np.linspace(-_EDGE_RANGE, _EDGE_RANGE, _EDGE_STEPS)
     for i in range(_BLUR_STEPS):
         share = _BLUR_SHARE * max(i, 0.25) / (_BLUR_STEPS - 1)
         blur = share / (1.0 - share)
-        for j in range(_EDGE_STEPS):
-            edge = -_EDGE_RANGE + 2.0 * _EDGE_RANGE * j / (_EDGE_STEPS - 1)
-            position = abs(1.0 + edge * blur)
-            for body in range(4):
-                table[body, i, j] = _blurred(body, position, blur)
+        position = np.abs(1.0 + edge * blur)
+        table[BAR, i] = _blurred_bar(position, blur)
+        _, table[CYLINDER, i] = _blurred(False, position, blur)
+        table[DISC, i], table[SPHERE, i] = _blurred(True, position, blur)
     return table
 
 
