@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -251,3 +252,14 @@ def test_names_are_only_where_they_were_asked_for(detect, images, tmp_path):
     assert holds_name(tmp_path / "plain") == []
     detect(images, tmp_path / "asked")
     assert len(holds_name(tmp_path / "asked")) == len(files(tmp_path / "asked"))
+
+
+def test_in_worker_processes(images, tmp_path):
+    summary = detect_folder(images, tmp_path / "out", write=("cad-sr", "pr"), jobs=2, log=tmp_path / "log")
+    assert (summary.ok, summary.unwritten_reasons) == (6, {})
+    stated = [report(tmp_path / "out", f"1.2.826.0.1.{study}") for study in (11, 12, 13)]
+    assert [len(study.images) for study in stated] == [3, 1, 2]
+    found = sum(len(image.all_calcifications) for study in stated for image in study.images)
+    assert found == summary.calcifications
+    events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [event["status"] for event in events if event["event"] == "study"] == ["ok"] * 3
