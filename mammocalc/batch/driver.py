@@ -16,7 +16,14 @@ from mammocalc.batch.inputs import FoundInput
 from mammocalc.batch.inventory import Inventory
 from mammocalc.batch.ledger import Entry, Ledger, write_whole
 from mammocalc.batch.settings import run_key
-from mammocalc.batch.studies import Members, content_of, study_name, uid_of_study, unwritten_words
+from mammocalc.batch.studies import (
+    Members,
+    content_of,
+    is_study,
+    study_name,
+    uid_of_study,
+    unwritten_words,
+)
 from mammocalc.batch.work import Outcome, Settings, Task, failed_record, stamp_of
 
 Progress = Callable[[int, int, int, float], None]
@@ -229,11 +236,11 @@ class Driver:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, data)
         self._ledger.save(outcome, self._key)
-        if outcome.record:
-            self._events.outcome(outcome)
-        else:
+        if is_study(outcome.name):
             study = uid_of_study(outcome.name)
             self._events.event("study", study=study, status=outcome.status, reason=outcome.reason)
+        else:
+            self._events.outcome(outcome)
 
     def _open_frames(self, name: str, frames: int) -> None:
         if frames > 1:

@@ -26,6 +26,11 @@ def study_name(study_instance_uid: str) -> str:
     return f"{_MARK}{study_instance_uid}"
 
 
+def is_study(name: str) -> bool:
+    """Whether an entry is that of a study."""
+    return name.startswith(_MARK)
+
+
 def uid_of_study(name: str) -> str:
     """The study of an entry that `study_name` named."""
     return name.removeprefix(_MARK)

@@ -137,6 +137,23 @@ def test_an_image_whose_worker_did_not_come_back_is_stated(detect, images, tmp_p
     assert [image.is_searched for image in found.images] == [False, False]
 
 
+def test_a_report_whose_worker_did_not_come_back_is_made_when_resuming(detect, images, tmp_path, monkeypatch):
+    def lost(task, settings):
+        if task.study:
+            raise RuntimeError("gone")
+        return work.search(task, settings)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(crew, "search_guarded", lost)
+        summary = detect(images, tmp_path / "out", write=("cad-sr",), log=tmp_path / "log")
+    assert summary.unwritten_reasons == {"cad-sr: the worker could not do it (RuntimeError)": 3}
+    events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [event["status"] for event in events if event["event"] == "study"] == ["failed"] * 3
+    assert [event["event"] for event in events].count("image") == 6
+    assert detect(images, tmp_path / "out", write=("cad-sr",)).unwritten_reasons == {}
+    assert len(files(tmp_path / "out")) == 3
+
+
 def test_resuming_makes_only_what_is_missing(detect, images, tmp_path, searched):
     out = tmp_path / "out"
     detect(images, out)
