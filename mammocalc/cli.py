@@ -16,6 +16,7 @@ from mammocalc.errors import MammocalcError
 if TYPE_CHECKING:
     from mammocalc.batch import BatchSummary
     from mammocalc.classify import Lexicon
+    from mammocalc.write.explained import StoredCalcification
 
 SOME_INPUTS_FAILED = 3
 USAGE_ERROR = 2
@@ -362,11 +363,61 @@ def explain(
     frame: Annotated[
         int, typer.Option(min=0, metavar="N", help="Frame of a multi-frame image, 0-based.")
     ] = 0,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder that `detect` was given; looked for in and below the current one unless given.",
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="Where the close-up goes; into DIR/closeups unless given."),
+    ] = None,
 ) -> None:
-    """Say why a calcification has its label: the rule, each condition with its measured value and threshold."""
-    from mammocalc.write.explained import explain_row
+    """Say why a calcification has its label: the rule, each condition with its measured value and threshold.
 
-    print(explain_row(folder, calcification_id, image, frame))
+    Where the image is at hand, a close-up is written too, with axis, calibre and rim drawn on it.
+    """
+    from mammocalc.write.closeup import closeup_name, find_image
+    from mammocalc.write.explained import stored_calcification
+
+    stored = stored_calcification(folder, calcification_id, image, frame)
+    print(stored.text)
+    file = find_image(stored.path, [source] if source else [Path(), folder.absolute().parent])
+    if file is None:
+        where = source or "or below the current folder"
+        print(f"no picture: {stored.path} is not in {where}; --source FOLDER says where the images are")
+        return
+    target = picture or folder / "closeups" / closeup_name(stored.path, calcification_id, frame)
+    print(f"picture: {_draw_stored(stored, calcification_id, file, frame, target)}")
+
+
+def _draw_stored(
+    stored: StoredCalcification, calcification_id: int, file: Path, frame: int, target: Path
+) -> Path:
+    """Search the image again as the run did, and draw the calcification."""
+    from mammocalc.errors import InvalidParameter
+    from mammocalc.pipeline import detect as search
+    from mammocalc.write.closeup import write_closeup
+
+    findings = search(
+        file,
+        parameters=stored.parameters,
+        rules=stored.lexicon,
+        pixel_spacing_mm=stored.pixel_spacing_mm,
+        frame=frame,
+    )
+    columns = findings.measurements.columns
+    k = calcification_id - 1
+    if (
+        k >= len(findings)
+        or max(abs(columns["row"][k] - stored.row), abs(columns["col"][k] - stored.col)) > 0.5
+    ):
+        raise InvalidParameter(
+            f"{file}: calcification {calcification_id} is not where the run found it; another image or version?"
+        )
+    return write_closeup(findings, calcification_id, target)
 
 
 @app.command()

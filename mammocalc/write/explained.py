@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +18,14 @@ from mammocalc.classify.stored import lexicon_from_dict
 from mammocalc.errors import InvalidParameter
 from mammocalc.measure.features import FEATURES as SINGLE_FEATURES
 from mammocalc.measure.measurements import Measurements
+from mammocalc.parameters import Parameters
 from mammocalc.write.manifest import read_manifest
 from mammocalc.write.tables import CALCIFICATIONS, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mammocalc.classify.lexicon import Lexicon
 
 _LISTED = 8
 
@@ -50,8 +54,42 @@ def explain_row(
     UnreadableInput
         The folder does not hold a finished run.
     """
+    return stored_calcification(folder, calcification_id, image, frame).text
+
+
+@dataclass(frozen=True, eq=False)
+class StoredCalcification:
+    """One calcification of a finished run, and what is needed to find it in its image again.
+
+    Attributes
+    ----------
+    text : str
+        Why it has its label.
+    path : str
+        Of its image, as it stands in the tables.
+    row, col : float
+        As measured, stored pixels.
+    pixel_spacing_mm : float
+    parameters, lexicon
+        Those of the run.
+    """
+
+    text: str
+    path: str
+    row: float
+    col: float
+    pixel_spacing_mm: float
+    parameters: Parameters
+    lexicon: Lexicon
+
+
+def stored_calcification(
+    folder: str | os.PathLike[str], calcification_id: int, image: str = "", frame: int = 0
+) -> StoredCalcification:
+    """Look up a calcification of a finished run; parameters and errors as of `explain_row`."""
     manifest = read_manifest(folder)
-    path = _image_path(read_table(folder, "images", status="ok", frame=frame), image, frame)
+    images = read_table(folder, "images", status="ok", frame=frame)
+    path = _image_path(images, image, frame)
     rows = read_table(folder, "calcifications", path=path, frame=frame)
     if not 1 <= calcification_id <= len(rows):
         raise InvalidParameter(
@@ -67,9 +105,15 @@ def explain_row(
         lexicon,
     )
     where = f"{path}{f', frame {frame}' if frame else ''}"
-    return (
-        f"calcification {calcification_id} of {where}, row {row['row']:.1f}, column {row['col']:.1f}, "
-        f"score {row['score']:.2f}\n{explanation}"
+    return StoredCalcification(
+        text=f"calcification {calcification_id} of {where}, row {row['row']:.1f}, column {row['col']:.1f}, "
+        f"score {row['score']:.2f}\n{explanation}",
+        path=path,
+        row=float(row["row"]),
+        col=float(row["col"]),
+        pixel_spacing_mm=float(images.loc[images["path"] == path, "pixel_spacing_mm"].iloc[0]),
+        parameters=Parameters.from_dict(manifest["parameters"], "run.json"),
+        lexicon=lexicon,
     )
 
 

@@ -155,6 +155,25 @@ def test_a_finished_run_explains_itself(finished, command):
     assert f"by the rule {first['rule']}" in printed
 
 
+def test_an_explanation_draws_a_close_up_where_the_image_is_at_hand(finished, command, folder, tmp_path):
+    import cv2
+
+    target = tmp_path / "made" / "one.png"
+    status, printed, _ = command("explain", finished[0], 1, "--source", folder, "--picture", target)
+    assert (status, printed.splitlines()[-1]) == (0, f"picture: {target}")
+    assert min(cv2.imread(str(target)).shape[:2]) > 500
+    status, printed, _ = command("explain", finished[0], 1, "--source", folder)
+    (written,) = (finished[0] / "closeups").iterdir()
+    assert written.name.endswith("-calcification1.png")
+    assert written.read_bytes() == target.read_bytes()
+
+
+def test_an_explanation_says_where_it_looked_for_the_image(finished, command, tmp_path):
+    status, printed, _ = command("explain", finished[0], 1, "--source", tmp_path)
+    assert status == 0
+    assert printed.splitlines()[-1].startswith(f"no picture: left.dcm is not in {tmp_path}; --source FOLDER")
+
+
 def test_what_is_not_there_cannot_be_explained(finished, command, tmp_path):
     status, _, error = command("explain", finished[0], 999)
     assert status == 2
