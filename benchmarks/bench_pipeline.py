@@ -1,21 +1,28 @@
-"""Race the whole `detect()` against the hand-tuned peer on one raw DICOM file, and profile its stages.
+"""Race the whole `detect()` against hand-tuned peers on one raw DICOM file, and profile its stages.
 
     python benchmarks/bench_pipeline.py --repeat 9 --json pipeline.json
+    python benchmarks/bench_pipeline.py --against other_pipeline.py
     python benchmarks/bench_pipeline.py --quick
 
-One process, our run and the peer's in turn, medians; the ratio is the median of the pair-by-pair ratios. The image is a
-synthetic FOR PROCESSING mammogram (13.6 and 8.5 megapixels) written as an uncompressed DICOM file; both sides read it
-from disk and end with labelled or ruled candidates. Also measured: how the time grows with pixels and with candidates.
+One process, our run and the peers' in turn, medians; a ratio is the median of the round-by-round ratios. The image is a
+synthetic FOR PROCESSING mammogram (13.6 and 8.5 megapixels) written as an uncompressed DICOM file; all sides read it
+from disk and end with labelled or ruled candidates. The peer is `peer_pipeline.py`; `--against` adds any other file with
+a function ``run(path)``. Also measured: how the time grows with pixels and with candidates, and whole processes: the
+help text, one image from the command line, and its peak memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -38,29 +45,66 @@ def written_phantom(folder, rows, columns, detector):
     return path
 
 
-def interleaved(ours, peer, repeat):
-    """Milliseconds of each, in turn, after one warm-up each."""
-    ours(), peer()
-    pairs = []
-    for _ in range(repeat):
-        pair = []
-        for run in (ours, peer):
+def interleaved(runs, repeat):
+    """Milliseconds of each, in turn, after one warm-up each; shape (repeat, len(runs))."""
+    for run in runs:
+        run()
+    times = np.empty((repeat, len(runs)))
+    for i in range(repeat):
+        for j, run in enumerate(runs):
             start = time.perf_counter()
             run()
-            pair.append((time.perf_counter() - start) * 1e3)
-        pairs.append(pair)
-    return np.array(pairs)
+            times[i, j] = (time.perf_counter() - start) * 1e3
+    return times
 
 
-def race(path, threads, repeat):
-    """One line of the table."""
+def race(path, threads, repeat, peers):
+    """One line of the table for a number of threads, ours and peers by name."""
     cv2.setNumThreads(threads)
-    times = interleaved(lambda: mc.detect(path, threads=threads), lambda: peer_pipeline.run(path), repeat)
+    runs = [partial(mc.detect, path, threads=threads), *(partial(run, path) for run in peers.values())]
+    times = interleaved(runs, repeat)
+    ratios = np.median(times[:, 1:] / times[:, :1], axis=0)
     return {
         "threads": threads,
         "ours_ms": round(float(np.median(times[:, 0])), 1),
-        "peer_ms": round(float(np.median(times[:, 1])), 1),
-        "ratio": round(float(np.median(times[:, 1] / times[:, 0])), 2),
+        "peers": {
+            name: {
+                "ms": round(float(np.median(times[:, i + 1])), 1),
+                "ratio": round(float(ratios[i]), 2),
+            }
+            for i, name in enumerate(peers)
+        },
+    }
+
+
+def other_peer(file):
+    """The function ``run`` of a Python file."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.run
+
+
+def whole_processes(path, repeat):
+    """Median seconds of the help text and of one image on the command line, and the image's peak memory in MiB."""
+    command = [sys.executable, "-m", "mammocalc.cli"]
+    seconds = {"help_seconds": [], "one_image_seconds": [], "python_seconds": []}
+    code = f"import mammocalc as mc; mc.detect({str(path)!r})"
+    for _ in range(repeat):
+        with tempfile.TemporaryDirectory() as out:
+            for name, arguments in (
+                ("help_seconds", [*command, "--help"]),
+                ("one_image_seconds", [*command, "detect", str(path), "--out", out]),
+                ("python_seconds", [sys.executable, "-c", code]),
+            ):
+                start = time.perf_counter()
+                subprocess.run(arguments, check=True, capture_output=True)
+                seconds[name].append(time.perf_counter() - start)
+    measured = f"{code}; import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    peak = subprocess.run([sys.executable, "-c", measured], check=True, capture_output=True, text=True)
+    return {
+        **{name: round(statistics.median(values), 2) for name, values in seconds.items()},
+        "peak_mebibytes": round(int(peak.stdout.split()[-1]) / 1024),
     }
 
 
@@ -113,28 +157,30 @@ def main():
     )
     parser.add_argument("--repeat", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="the smaller image once, for a smoke test")
+    parser.add_argument("--against", type=Path, action="append", default=[], metavar="FILE.py")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     repeat = 2 if arguments.quick else arguments.repeat
+    peers = {"peer_pipeline": peer_pipeline.run} | {file.stem: other_peer(file) for file in arguments.against}
     result = {"environment": environment(), "synthetic": True, "race": {}, "profile": {}}
     with tempfile.TemporaryDirectory() as folder:
         for name, (rows, columns, detector) in list(SIZES.items())[1 if arguments.quick else 0 :]:
             path = written_phantom(Path(folder), rows, columns, detector)
-            result["race"][name] = [race(path, threads, repeat) for threads in (1, 2)]
+            result["race"][name] = [race(path, threads, repeat, peers) for threads in (1, 2)]
             result["profile"][name] = profile(path, 1, repeat)
             print(f"\n{name}, read to label, ms (median of {repeat})")
             for line in result["race"][name]:
-                print(
-                    "  {threads} thread(s): ours {ours_ms:.1f}, peer {peer_ms:.1f}, peer/ours {ratio:.2f}".format(
-                        **line
-                    )
-                )
+                print(f"  {line['threads']} thread(s): ours {line['ours_ms']:.1f}")
+                for peer, value in line["peers"].items():
+                    print(f"    {peer}: {value['ms']:.1f}, {value['ratio']:.2f} times ours")
             for stage, value in result["profile"][name].items():
                 print(f"    {stage:10s} {value['ms']:8.1f} ms {value['share']:6.1%}")
             if not arguments.quick and name == "13.6 MP":
                 result["candidates"] = growth_with_candidates(path, repeat)
                 pairs = (f"{row['candidates']}: {row['ms']} ms" for row in result["candidates"])
                 print("  by candidates measured:", ", ".join(pairs))
+                result["processes"] = whole_processes(path, 3)
+                print("  whole processes:", result["processes"])
         if not arguments.quick:
             result["pixels"] = growth_with_pixels(repeat)
             pairs = (f"{row['searched_megapixels']}: {row['ms']} ms" for row in result["pixels"])

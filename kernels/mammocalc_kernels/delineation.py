@@ -419,6 +419,22 @@ EVIDENCE_COLUMNS = (
 
 
 @kernel
+def _octant(by_row, by_col):  # type: ignore[no-untyped-def]
+    """Which eighth of the circle a direction lies in, counted from the left as rows fall: 0 to 7."""
+    steep = abs(by_row) > abs(by_col)
+    level = abs(by_row) < abs(by_col)
+    if by_row < 0.0:
+        if by_col < 0.0:
+            return 0 if level else 1
+        return 2 if steep else 3
+    if by_col > 0.0:
+        return 4 if level else 5
+    if by_row == 0.0:
+        return 0 if by_col < 0.0 else 4
+    return 6 if steep else 7
+
+
+@kernel
 def _object_evidence(  # type: ignore[no-untyped-def]
     plane, response, factor, pixel, contrast, start, gap, ring, first, end, out
 ):
@@ -476,8 +492,7 @@ def _object_evidence(  # type: ignore[no-untyped-def]
                         steepness += np.hypot(by_row, by_col) / 8
                         outline += 1
                 elif gap < d <= reach:
-                    angle = np.arctan2(top + i - row, left + j - col) + np.pi
-                    sector = int(angle * (4.0 / np.pi)) % 8
+                    sector = _octant(top + i - row, left + j - col)
                     total[sector] += plane[top + i, left + j]
                     sizes[sector] += 1
         out[k, 0] = row

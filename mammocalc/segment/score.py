@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,11 +60,14 @@ class ScoreTable:
         for name, points in self.points.items():
             values, log_odds = np.array(points).T
             total += np.interp(evidence[name], values, log_odds)
-        for asked, answers in self.corrections:
-            place = np.zeros(n, np.int64)
-            for i, (name, value) in enumerate(asked):
-                place += (evidence[name] > value).astype(np.int64) << i
-            total += np.array(answers)[place]
+        for asked, group in itertools.groupby(self.corrections, key=lambda correction: len(correction.asked)):
+            corrections = list(group)
+            names = [name for correction in corrections for name, _ in correction.asked]
+            limits = np.array([limit for correction in corrections for _, limit in correction.asked])
+            above = np.stack([evidence[name] for name in names], axis=1) > limits
+            place = above.reshape(n, len(corrections), asked) @ (1 << np.arange(asked))
+            answers = np.array([correction.log_odds for correction in corrections])
+            total += answers[np.arange(len(corrections)), place].sum(axis=1)
         return total
 
 

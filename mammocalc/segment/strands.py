@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,12 +92,15 @@ def _joined(
     outlines: Outlines, links: NDArray[np.int64], first_part: NDArray[np.int64], owner: NDArray[np.int32]
 ) -> Outlines:
     """The objects with the same first part as one, the ways of the links filled."""
-    added = [_bridge(link, outlines, owner) for link in links]
-    sizes = [len(pixels) for pixels, _ in added]
+    from mammocalc_kernels.strands import bridge_pixels
+
+    added, link = bridge_pixels(links, owner, outlines.pixel, outlines.start)
     strand = first_part[np.repeat(np.arange(len(outlines)), np.diff(outlines.start))]
-    strand = np.concatenate((strand, np.repeat(first_part[links[:, 0]], sizes)))
-    pixel = np.concatenate((outlines.pixel, *(pixels for pixels, _ in added)))
-    contrast = np.concatenate((outlines.contrast, *(values for _, values in added)))
+    strand = np.concatenate((strand, first_part[links[link, 0]]))
+    pixel = np.concatenate((outlines.pixel, added))
+    # The way is about as bright as its dimmer end.
+    ends = np.minimum(*(_contrast_at(outlines, links[:, i], links[:, i + 2]) for i in range(2)))
+    contrast = np.concatenate((outlines.contrast, ends[link]))
     # A pixel on two bridges belongs to the strand of the first.
     _, distinct = np.unique(pixel, return_index=True)
     distinct = distinct[np.argsort(strand[distinct], kind="stable")]
@@ -147,33 +149,12 @@ def _first_parts(count: int, links: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array([root(k) for k in range(count)], np.int64)
 
 
-def _bridge(link: NDArray[np.int64], outlines: Outlines, owner: NDArray[Any]) -> tuple[Any, Any]:
-    """The free pixels between two linked ones, as broad as half of the thinner object, and a contrast for them."""
-    one, other, tip, reached = link.tolist()
-    h, w = owner.shape
-    (row, col), (end_row, end_col) = divmod(tip, w), divmod(reached, w)
-    thinnest = min(_thickness(outlines, one, w), _thickness(outlines, other, w))
-    radius = int(thinnest / 4)
-    steps = max(abs(end_row - row), abs(end_col - col))
-    share = np.arange(1, steps)[:, None, None] / max(steps, 1)
-    around = np.arange(-radius, radius + 1)
-    rows = np.rint(row + share * (end_row - row)).astype(np.int64) + around[:, None]
-    cols = np.rint(col + share * (end_col - col)).astype(np.int64) + around[None, :]
-    rows, cols = np.broadcast_arrays(rows, cols)
-    inside = (rows >= 0) & (rows < h) & (cols >= 0) & (cols < w)
-    pixels = np.unique(rows[inside] * w + cols[inside])
-    pixels = pixels[owner.ravel()[pixels] == 0]
-    ends = [
-        outlines.contrast[outlines.start[k] : outlines.start[k + 1]][
-            np.searchsorted(outlines.pixel[outlines.start[k] : outlines.start[k + 1]], at)
-        ]
-        for k, at in ((one, tip), (other, reached))
+def _contrast_at(
+    outlines: Outlines, objects: NDArray[np.int64], pixel: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The contrast of one pixel of each of these objects."""
+    places = [
+        start + int(np.searchsorted(outlines.pixel[start:stop], at))
+        for start, stop, at in zip(outlines.start[objects], outlines.start[objects + 1], pixel, strict=True)
     ]
-    return pixels, np.full(len(pixels), min(ends), np.float32)
-
-
-def _thickness(outlines: Outlines, k: int, w: int) -> float:
-    """Area over the longer side of the bounding box, px."""
-    pixels = outlines.pixel[outlines.start[k] : outlines.start[k + 1]]
-    longest = max(np.ptp(pixels // w), np.ptp(pixels % w)) + 1
-    return float(len(pixels) / longest)
+    return outlines.contrast[places]
