@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections import deque
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from mammocalc.batch.work import Outcome, Task, failure
@@ -23,6 +24,8 @@ PREPARE = "mammocalc.batch.worker:prepare"
 _LONGEST_START_SECONDS = 1800.0
 # A killed process that waits for a dead file server does not go away at once.
 _LONGEST_FAREWELL_SECONDS = 2.0
+# One that ends by itself may take a while on a busy machine; to cut that short would hide how it ended.
+_LONGEST_END_SECONDS = 10.0
 _MOST_FAILED_STARTS = 5
 _KILLED_BY_OTHERS = (signal.SIGKILL, signal.SIGTERM)
 
@@ -154,7 +157,7 @@ class ProcessCrew:
     def _bury(self, worker: _Worker) -> None:
         """A worker is gone: try its task once more if it was killed from outside, else the task has failed."""
         job, was_ready = worker.job, worker.is_ready
-        status, said = worker.kill(grace=_LONGEST_FAREWELL_SECONDS)
+        status, said = worker.kill(grace=_LONGEST_END_SECONDS)
         if not was_ready:
             self._failed_starts += 1
             if -status not in _KILLED_BY_OTHERS or self._failed_starts > _MOST_FAILED_STARTS:
@@ -203,7 +206,8 @@ class _Worker:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `kill`)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mammocalc.batch.worker", str(theirs.fileno())],
+                # -P: a module that lies in the current folder, among the inputs perhaps, is not taken for one of ours.
+                [sys.executable, "-P", "-m", "mammocalc.batch.worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
@@ -250,4 +254,9 @@ def _last_line(stream: IO[bytes]) -> str:
 def _environment(threads: int) -> dict[str, str]:
     """That of this process, with its module path and a bound on the threads of numeric libraries."""
     bounded = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    return {**os.environ, **bounded, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    # An empty entry is the current folder, which this process takes modules from, too.
+    return {
+        **os.environ,
+        **bounded,
+        "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
+    }

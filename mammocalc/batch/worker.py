@@ -11,6 +11,8 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
+from mammocalc.batch.work import unpacked
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -28,6 +30,8 @@ def main(handle: int) -> None:
         _bound(start.megabytes)
         module, _, name = start.searcher.partition(":")
         search = getattr(importlib.import_module(module), name)
+        if start.settings:
+            unpacked(start.settings)  # what is wrong with them is wrong for every task
         if start.prepare:
             prepare_module, _, prepare_name = start.prepare.partition(":")
             getattr(importlib.import_module(prepare_module), prepare_name)(start.threads)

@@ -110,6 +110,22 @@ def test_workers_that_cannot_start_say_why(crew, folder):
         outcomes(crew(searcher="no_such_module:search"), folder({"a": "stub"}))
 
 
+def test_modules_in_the_current_folder_are_not_taken_for_ours(crew, folder, monkeypatch):
+    """People start runs among files that others sent them."""
+    hostile = folder(
+        {"numpy.py": "raise SystemExit(3)", "mammocalc/__init__.py": "raise SystemExit(4)"}, "cwd"
+    )
+    monkeypatch.chdir(hostile)
+    assert outcomes(crew(1), folder({"a": "stub"}))["a"].status == "ok"
+
+
+def test_settings_that_a_worker_cannot_read_end_the_run(crew, folder, monkeypatch):
+    one = crew(1)
+    one._start = one._start._replace(settings=b"0.0.1\n" + one._start.settings.partition(b"\n")[2])
+    with pytest.raises(MammocalcError, match=r"could not be started: .*the run was started by 0\.0\.1"):
+        outcomes(one, folder({"a": "stub"}))
+
+
 def test_workers_end_with_their_parent(crew, folder):
     one = crew(2)
     outcomes(one, folder({"a": "stub sleep=0.2", "b": "stub sleep=0.2"}))
