@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mammocalc.arrange.arrangement import Arrangement
+from mammocalc.classify.classification import Classification
 from mammocalc.classify.decide import FALLBACK, FALLBACK_SUSPICION, NO_RULE, calcification_columns, classify
 from mammocalc.classify.lexicon import CALCIFICATION_FEATURES, Lexicon
 from mammocalc.classify.rules import Columns, Condition, Group, Rule
@@ -216,9 +217,21 @@ def explain(k: int, measurements: Measurements, arrangement: Arrangement, lexico
     if not 0 <= k < len(measurements):
         raise InvalidParameter(f"there is no calcification {k}: rows are 0 to {len(measurements) - 1}")
     result = classify(measurements, arrangement, lexicon)
-    columns = {
-        name: column[k : k + 1] for name, column in calcification_columns(measurements, arrangement).items()
-    }
+    return _explanation(k, calcification_columns(measurements, arrangement), result, lexicon)
+
+
+def explain_each(
+    measurements: Measurements, arrangement: Arrangement, lexicon: Lexicon
+) -> Iterator[Explanation]:
+    """What `explain` says of every calcification, in order; they are classified once."""
+    result = classify(measurements, arrangement, lexicon)
+    columns = calcification_columns(measurements, arrangement)
+    for k in range(len(measurements)):
+        yield _explanation(k, columns, result, lexicon)
+
+
+def _explanation(k: int, everyone: Columns, result: Classification, lexicon: Lexicon) -> Explanation:
+    columns = {name: column[k : k + 1] for name, column in everyone.items()}
     tried = []
     decided = Trial(NO_RULE, FALLBACK, FALLBACK_SUSPICION, "no rule fits", (), True, None)
     for rule in lexicon.rules:
