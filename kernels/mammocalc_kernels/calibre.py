@@ -321,7 +321,7 @@ def measure_lengths(
             low = max(inner - 3.0 * half - 2.0 * sigma - 2.0, outer)
             high = inner + half + 4.0 * sigma + 3.0
             bins = bin_samples(along, value, depth, count, 0.0, core, low, high, BIN, xs, vs, ws)
-            tip = find_tip(xs, vs, ws, bins, core_height, sigma)
+            tip = find_tip(xs, vs, ws, bins, core_height, state[k, DEVIATION] * correlation, sigma)
             if turn == 0:
                 begin = -tip
             else:

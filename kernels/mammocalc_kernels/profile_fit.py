@@ -19,6 +19,8 @@ DOME_SHARE, DOME_SHARE_SIGMA = 0.5, 0.35
 # thinner than the blur are hardly seen at all.
 SMALLEST_HALF_WIDTH = 0.3
 THIN_SIGMA = 0.5
+# A rod ends where it falls through this share of its height, or, within bounds, so many deviations of the noise.
+_LEAST_TIP, _MOST_TIP, _TIP_NOISE = 0.125, 0.25, 1.0
 
 # Slots of the fit's result.
 COST, HALF_WIDTH, ERROR, FLAT, DOME, BASE, CENTRE = 0, 1, 2, 3, 4, 5, 6
@@ -366,26 +368,36 @@ def fit_local_width(
 
 
 @kernel
-def find_tip(xs: Any, vs: Any, ws: Any, n: int, height: float, sigma: float) -> float:
-    """Where a rod ends, from the profile along its core: the last crossing of a quarter of the height, blur undone.
+def _upper_deviate(share: float) -> float:
+    """Standard normal deviate that this share, 0 to 0.5, lies above (Abramowitz and Stegun 26.2.22, error 3e-3)."""
+    t = math.sqrt(-2.0 * math.log(share))
+    return t - (2.30753 + 0.27061 * t) / (1.0 + 0.99229 * t + 0.04481 * t * t)
 
-    A quarter and not a half, because a tapered end is also a faint one. The crossing of a sharp end lies 0.674 sigma
-    beyond it; that of a slow decline, whose place blur does not shift, less by the ratio of the slopes.
+
+@kernel
+def find_tip(xs: Any, vs: Any, ws: Any, n: int, height: float, noise: float, sigma: float) -> float:
+    """Where a rod ends, from the profile along its core: the first fall through a low level, blur undone.
+
+    Low, because a tapered end is also a faint one: an eighth of the height where noise lets it be told, a quarter at
+    most. The crossing of a sharp end lies a normal deviate's sigmas beyond it; that of a slow decline, whose place blur
+    does not shift, less by the ratio of the slopes.
 
     Parameters
     ----------
     xs, vs, ws : ndarray of float64, shape (>= n,)
         Position along the axis, growing outwards (px), mean contrast of the core, pixels averaged (0 for no sample).
     n : int
-    height, sigma : float
-        Contrast of the body (noise units) and blur (px).
+    height, noise, sigma : float
+        Contrast of the body, deviation of noise and texture (noise units) and blur (px).
 
     Returns
     -------
     float
-        Position of the end; NaN where the profile nowhere reaches a quarter of the height.
+        Position of the end; NaN where the profile nowhere reaches that share of the height.
     """
-    level = 0.25 * height
+    share = min(max(_TIP_NOISE * noise / max(height, 1e-6), _LEAST_TIP), _MOST_TIP)
+    level = share * height
+    deviate = _upper_deviate(share)
     before = before_at = math.nan
     for k in range(n):
         # Five bins together: noise must not end a rod.
@@ -399,10 +411,10 @@ def find_tip(xs: Any, vs: Any, ws: Any, n: int, height: float, sigma: float) -> 
         here, here_at = total / weight, place / weight
         if before >= level and here < level and here_at > before_at:
             slope = (before - here) / (here_at - before_at)
-            # The slope of an edge of this height at a quarter of it; the averaged bins span about 2.5 px.
+            # The slope of a sharp edge of this height at that level; the averaged bins span about 2.5 px.
             spread = math.sqrt(sigma * sigma + 0.5)
-            share = min(slope / (0.3178 * height / spread), 1.0)
-            return before_at + (before - level) / slope - 0.6745 * spread * share
+            steepest = height / spread * math.exp(-0.5 * deviate * deviate) / math.sqrt(2.0 * math.pi)
+            return before_at + (before - level) / slope - deviate * spread * min(slope / steepest, 1.0)
         before, before_at = here, here_at
     if before >= level:
         return before_at

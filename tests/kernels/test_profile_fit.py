@@ -20,7 +20,7 @@ from mammocalc_kernels.profile_fit import (
     fit_body,
     fit_local_width,
 )
-from scipy import optimize
+from scipy import optimize, stats
 
 TABLE = tabulate_profiles()
 
@@ -198,26 +198,28 @@ def test_local_width_of_nothing_has_no_height():
         assert out[ERROR] == np.inf
 
 
-def tip_by_means(x, v, w, height, sigma):
-    """Twin: means over five bins, the first fall through a quarter, moved back by the blur's share of its slope."""
+def tip_by_means(x, v, w, height, noise, sigma):
+    """Twin: means over five bins, the first fall through the level, moved back by the blur's share of its slope."""
     cells = [slice(max(k - 2, 0), k + 3) for k in range(len(x))]
     told = [c for c in cells if w[c].sum() > 0]
     value = np.array([np.average(v[c], weights=w[c]) for c in told])
     place = np.array([np.average(x[c], weights=w[c]) for c in told])
-    level, spread = height / 4, np.sqrt(sigma**2 + 0.5)
+    share = np.clip(noise / height, 0.125, 0.25)
+    level, spread, deviate = share * height, np.sqrt(sigma**2 + 0.5), stats.norm.isf(share)
     for k in range(1, len(value)):
         if value[k - 1] >= level > value[k] and place[k] > place[k - 1]:
             crossing = np.interp(level, value[[k, k - 1]], place[[k, k - 1]])
             slope = (value[k - 1] - value[k]) / (place[k] - place[k - 1])
-            steepest = height * np.exp(-0.5 * 0.6745**2) / np.sqrt(2 * np.pi) / spread
-            return crossing - 0.6745 * spread * min(slope / steepest, 1)
+            steepest = height / spread * stats.norm.pdf(deviate)
+            return crossing - deviate * spread * min(slope / steepest, 1)
     return place[-1] if len(value) and value[-1] >= level else np.nan
 
 
 @pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("decline", [0.0, 6.0])
+@pytest.mark.parametrize("noise", [0.5, 4.0, 9.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_tip(sigma, decline, seed):
+def test_tip(sigma, decline, noise, seed):
     rng = np.random.default_rng(seed)
     x = np.arange(0.25, 30, 0.5)
     w = rng.integers(0, 5, x.size).astype(float)
@@ -225,13 +227,13 @@ def test_tip(sigma, decline, seed):
     kernel = np.exp(-0.5 * (np.arange(-20, 21) * 0.5 / sigma) ** 2)
     v = np.convolve(np.pad(sharp, 20, mode="edge"), kernel / kernel.sum(), "valid")
     v += 0.5 * rng.normal(size=x.size)
-    tip = find_tip(x, v, w, len(x), 20.0, sigma)
-    assert tip == pytest.approx(tip_by_means(x, v, w, 20.0, sigma), abs=1e-3)
+    tip = find_tip(x, v, w, len(x), 20.0, noise, sigma)
+    assert tip == pytest.approx(tip_by_means(x, v, w, 20.0, noise, sigma), abs=0.02)
     assert tip == pytest.approx(15, abs=1.0 if decline == 0 else 2.0)
 
 
 def test_tip_of_a_body_without_an_end_or_without_height():
     x = np.arange(0.25, 10, 0.5)
-    assert find_tip(x, np.full(20, 8.0), np.ones(20), 20, 8.0, 1.0) == pytest.approx(np.mean(x[-3:]))
-    assert np.isnan(find_tip(x, np.zeros(20), np.ones(20), 20, 8.0, 1.0))
-    assert np.isnan(find_tip(x, np.full(20, 8.0), np.zeros(20), 20, 8.0, 1.0))
+    assert find_tip(x, np.full(20, 8.0), np.ones(20), 20, 8.0, 1.0, 1.0) == pytest.approx(np.mean(x[-3:]))
+    assert np.isnan(find_tip(x, np.zeros(20), np.ones(20), 20, 8.0, 1.0, 1.0))
+    assert np.isnan(find_tip(x, np.full(20, 8.0), np.zeros(20), 20, 8.0, 1.0, 1.0))
