@@ -216,9 +216,9 @@ def lumps_over_specks(
     Objects come back ordered by first pixel.
     """
     smallest_mm = 2 * parameters.speck_scale_mm
-    sharp = (lumps.evidence["edge_width_mm"] <= parameters.coarse_edge_width_mm) & (
-        lumps.evidence["diameter_mm"] >= smallest_mm
-    )
+    diameter = lumps.evidence["diameter_mm"]
+    sharpest = np.maximum(parameters.coarse_edge_width_mm, parameters.coarse_edge_share * diameter)
+    sharp = (lumps.evidence["edge_width_mm"] <= sharpest) & (diameter >= smallest_mm)
     speck_on = np.full(scene.plane.size, -1, np.int32) if sharp.any() else np.empty(0, np.int32)
     if sharp.any():
         speck_on[specks.pixel] = specks.owner()

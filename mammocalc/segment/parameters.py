@@ -60,6 +60,9 @@ class SegmentParameters:
     coarse_edge_width_mm: float = bounded(
         0.7, 0.1, 3.0, "a lump larger than the speck scales needs an edge this sharp"
     )
+    coarse_edge_share: float = bounded(
+        0.38, 0.0, 1.0, "or its edge is at most this share of its diameter; that of a ball is a third"
+    )
     neighbourhood_mm: float = bounded(
         5.0, 1.0, 20.0, "distance within which other candidates support a candidate"
     )
