@@ -137,37 +137,53 @@ def _ridge_significance(profile: NDArray[np.float64], offsets: NDArray[np.float6
     One row for each width and place of the strip: a vessel keeps both, chance ridges do not. Where too much is
     covered by calcifications to tell, minus infinity.
     """
-    seen = np.isfinite(profile)
-    value = np.where(seen, profile, 0.0)
-    window = max(1, round(2 * WINDOW_MM / STEP_MM))
-    out = []
-    for half_width in HALF_WIDTHS_MM:
-        for shift in np.arange(-SHIFT_MM, SHIFT_MM + 1e-9, 0.3):
-            away = np.abs(offsets - shift)
-            beyond = (away > half_width + OFFSET_STEP_MM) & (away <= half_width + FLANK_MM)
-            strips = [away <= half_width, beyond & (offsets < shift), beyond & (offsets > shift)]
-            mean, error = zip(*(_windowed(value, seen, strip, window) for strip in strips), strict=True)
-            left = (mean[0] - mean[1]) / np.hypot(error[0], error[1])
-            right = (mean[0] - mean[2]) / np.hypot(error[0], error[2])
-            out.append(np.nan_to_num(np.minimum(left, right), nan=-np.inf))
-    return np.array(out)
+    shifts = np.arange(-SHIFT_MM, SHIFT_MM + 1e-9, 0.3)
+    places = [(half_width, shift) for half_width in HALF_WIDTHS_MM for shift in shifts]
+    strips = [strip for place in places for strip in _strip_and_flanks(offsets, *place)]
+    mean, error = _windowed(profile, np.array(strips), max(1, round(2 * WINDOW_MM / STEP_MM)))
+    above = [(mean[::3] - mean[flank::3]) / np.hypot(error[::3], error[flank::3]) for flank in (1, 2)]
+    return np.nan_to_num(np.minimum(*above), nan=-np.inf)
+
+
+def _strip_and_flanks(offsets: NDArray[np.float64], half_width: float, shift: float) -> list[tuple[int, int]]:
+    """First and end sample of a strip across a vessel and of its two flanks."""
+    middle = np.flatnonzero(np.abs(offsets - shift) <= half_width)
+    gap, reach = half_width + OFFSET_STEP_MM, half_width + FLANK_MM
+    before = np.flatnonzero((shift - offsets > gap) & (shift - offsets <= reach))
+    after = np.flatnonzero((offsets - shift > gap) & (offsets - shift <= reach))
+    return [(int(part[0]), int(part[-1]) + 1) if len(part) else (0, 0) for part in (middle, before, after)]
 
 
 def _windowed(
-    value: NDArray[np.float64], seen: NDArray[np.bool_], strip: NDArray[np.bool_], window: int
+    profile: NDArray[np.float64], strips: NDArray[np.int64], window: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean over a strip and a running window along the curve, and its standard error, from row to row of the window."""
+    """Mean over each strip and a running window along the curve, and its standard error, from row to row of the window.
+
+    A row a strip.
+    """
     from scipy.ndimage import uniform_filter1d
 
-    count = seen[:, strip].sum(axis=1).astype(np.float64)
-    enough = count >= 0.3 * strip.sum()
-    row_mean = np.where(enough, value[:, strip].sum(axis=1) / np.maximum(count, 1), 0.0)
+    seen = np.isfinite(profile)
+    first, end = strips.T
+    count, total_value = (
+        np.diff(_sums_before(values)[:, strips], axis=2)[:, :, 0].T
+        for values in (seen.astype(np.float64), np.where(seen, profile, 0.0))
+    )
+    enough = count >= 0.3 * (end - first)[:, None]
+    row_mean = np.where(enough, total_value / np.maximum(count, 1), 0.0)
     weight = enough.astype(np.float64)
-    total = uniform_filter1d(weight, window, mode="nearest")
+    total, mean, square = (
+        uniform_filter1d(values, window, axis=1, mode="nearest")
+        for values in (weight, row_mean * weight, row_mean**2 * weight)
+    )
     safe = np.maximum(total, 1e-9)
-    mean = uniform_filter1d(row_mean * weight, window, mode="nearest") / safe
-    square = uniform_filter1d(row_mean**2 * weight, window, mode="nearest") / safe
+    mean, square = mean / safe, square / safe
     rows = total * window
     error = np.sqrt(np.maximum(square - mean**2, 1e-12) / np.maximum(rows - 1, 0.5))
     known = rows >= 2.5
     return np.where(known, mean, np.nan), np.where(known, error, np.nan)
+
+
+def _sums_before(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Running sums along rows, with the empty sum first."""
+    return np.concatenate((np.zeros((len(values), 1)), np.cumsum(values, axis=1)), axis=1)

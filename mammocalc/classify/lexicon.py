@@ -9,7 +9,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from os import PathLike
 from pathlib import Path
@@ -122,16 +122,27 @@ def load_lexicon(path: str | PathLike[str] | None = None) -> Lexicon:
     InvalidParameter
         The text names the file, the line, what is wrong there and what would be right.
     """
-    built_in = resources.files("mammocalc.classify").joinpath("lexicon.toml")
-    draft = _Draft()
-    draft.add(_Source("lexicon.toml", built_in.read_text("utf-8"), own=True))
-    if path is not None:
-        try:
-            text = Path(path).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidParameter(f"{path}: the rules cannot be read: {error}") from error
-        draft.add(_Source(str(path), text, own=False))
+    if path is None:
+        return _built_in()
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidParameter(f"{path}: the rules cannot be read: {error}") from error
+    draft = _built_in_draft()
+    draft.add(_Source(str(path), text, own=False))
     return draft.lexicon()
+
+
+@cache
+def _built_in() -> Lexicon:
+    return _built_in_draft().lexicon()
+
+
+def _built_in_draft() -> _Draft:
+    text = resources.files("mammocalc.classify").joinpath("lexicon.toml").read_text("utf-8")
+    draft = _Draft()
+    draft.add(_Source("lexicon.toml", text, own=True))
+    return draft
 
 
 class _Source:
