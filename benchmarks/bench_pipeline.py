@@ -6,7 +6,7 @@
 
 One process, our run and the peers' in turn, medians; a ratio is the median of the round-by-round ratios. The image is a
 synthetic FOR PROCESSING mammogram (13.6 and 8.5 megapixels) written as an uncompressed DICOM file; all sides read it
-from disk and end with labelled or ruled candidates. The peer is `peer_pipeline.py`; `--against` adds any other file with
+from disk and end with labelled or ruled candidates. The peer is `peer_pipeline.py`; `--against` adds any file with
 a function ``run(path)``. Also measured: how the time grows with pixels and with candidates, and whole processes: the
 help text, one image from the command line, and its peak memory.
 """
@@ -87,7 +87,7 @@ def other_peer(file):
 
 def whole_processes(path, repeat):
     """Median seconds of the help text and of one image on the command line, and the image's peak memory in MiB."""
-    command = [sys.executable, "-m", "mammocalc.cli"]
+    command = [sys.executable, "-c", "from mammocalc.cli import main; main()"]
     seconds = {"help_seconds": [], "one_image_seconds": [], "python_seconds": []}
     code = f"import mammocalc as mc; mc.detect({str(path)!r})"
     for _ in range(repeat):
@@ -100,11 +100,13 @@ def whole_processes(path, repeat):
                 start = time.perf_counter()
                 subprocess.run(arguments, check=True, capture_output=True)
                 seconds[name].append(time.perf_counter() - start)
-    measured = f"{code}; import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    peak = subprocess.run([sys.executable, "-c", measured], check=True, capture_output=True, text=True)
+    # Not getrusage: a child begins with the peak of its parent.
+    measured = f"{code}; print(open('/proc/self/status').read())"
+    status = subprocess.run([sys.executable, "-c", measured], check=True, capture_output=True, text=True)
+    peak = next(line for line in status.stdout.splitlines() if line.startswith("VmHWM"))
     return {
         **{name: round(statistics.median(values), 2) for name, values in seconds.items()},
-        "peak_mebibytes": round(int(peak.stdout.split()[-1]) / 1024),
+        "peak_mebibytes": round(int(peak.split()[1]) / 1024),
     }
 
 
