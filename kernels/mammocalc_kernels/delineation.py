@@ -283,7 +283,7 @@ def _delineate(  # type: ignore[no-untyped-def]
             for di in range(-1, 2):
                 for dj in range(-1, 2):
                     a, b = i + di, j + dj
-                    if a < 0 or b < 0 or a >= ch or b >= cw or owner[a, b] < 0:
+                    if a < 0 or b < 0 or a >= ch or b >= cw or owner[a, b] < 0 or owner[a, b] == steepest:
                         continue
                     higher, lower = _root(parent, steepest), _root(parent, owner[a, b])
                     if higher == lower:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from mammocalc_kernels import shape
 from numpy.typing import NDArray
 
 from mammocalc.measure.measurements import Measurements
 from mammocalc.measure.parameters import MeasureParameters
-from mammocalc.measure.passes import measure_pixels, taken_pixels
 from mammocalc.prepare.scene import Anatomy, Scene
 from mammocalc.segment.regions import Regions
 
@@ -52,6 +50,8 @@ def measure(
         One row a candidate, in the order of `regions`; positions are (row, col) of the stored pixel matrix, 0-based,
         lengths mm. What the pixels cannot tell is NaN.
     """
+    from mammocalc.measure.passes import measure_pixels, taken_pixels
+
     parameters = MeasureParameters() if parameters is None else parameters
     pitch = scene.pixel_spacing_mm
     taken = taken_pixels(regions)
@@ -80,6 +80,10 @@ def estimate_blur_mm(
     The profile of each is fitted with bodies of free size, flatness and blur. A real edge can only be softer than the
     detector, so a low quantile is taken; where few can be fitted it is drawn towards 0.7 pixels.
     """
+    from mammocalc_kernels import shape
+
+    from mammocalc.measure.passes import measure_pixels
+
     pitch = scene.pixel_spacing_mm
     strength = np.zeros(len(regions))
     shape.rough_strength(
