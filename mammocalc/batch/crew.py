@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import time
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any, Protocol
 
@@ -122,16 +123,24 @@ class DaskCrew:
 
     @property
     def capacity(self) -> int:
-        """Twice the threads of the cluster as it was lately, so that none waits for the next task."""
+        """Twice the threads of the cluster as it was lately, so that none waits for the next task.
+
+        Raises
+        ------
+        MammocalcError
+            When the scheduler is gone.
+        """
         if time.monotonic() > self._asked_at + _SECONDS_BETWEEN_LOOKS:
-            self._threads = sum(self._client.nthreads().values())
+            with _scheduler_there():
+                self._threads = sum(self._client.nthreads().values())
             self._asked_at = time.monotonic()
         return max(4, 2 * self._threads)
 
     def submit(self, task: Task) -> None:
         """Hand a task over."""
-        future = self._client.submit(search_guarded, task, self._settings, pure=False)
-        future.add_done_callback(lambda done: self._done.put((task, done)))
+        with _scheduler_there():
+            future = self._client.submit(search_guarded, task, self._settings, pure=False)
+            future.add_done_callback(lambda done: self._done.put((task, done)))
 
     def collect(self) -> tuple[Task, Outcome]:
         """Wait for the next task that is done.
@@ -143,10 +152,11 @@ class DaskCrew:
         """
         task, future = self._done.get()
         if future.status in ("cancelled", "lost"):
-            raise MammocalcError(f"the Dask scheduler is gone; {RESUME}")
-        error = future.exception()
-        if error is None:
-            return task, future.result()
+            raise _scheduler_gone()
+        with _scheduler_there():
+            error = future.exception()
+            if error is None:
+                return task, future.result()
         return task, _failure(task, error)
 
     def close(self) -> None:
@@ -154,6 +164,24 @@ class DaskCrew:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             self._client.run(close_idle, on_error="ignore")
         self._client.close(timeout=5)
+
+
+@contextlib.contextmanager
+def _scheduler_there() -> Iterator[None]:
+    """What a client raises that has lost its scheduler depends on what it was doing: lost connections, time-outs, ...
+
+    Raises
+    ------
+    MammocalcError
+    """
+    try:
+        yield
+    except Exception:
+        raise _scheduler_gone() from None
+
+
+def _scheduler_gone() -> MammocalcError:
+    return MammocalcError(f"the Dask scheduler is gone; {RESUME}")
 
 
 def _failure(task: Task, error: BaseException) -> Outcome:

@@ -126,3 +126,21 @@ def test_a_scheduler_that_dies_is_named_and_the_run_goes_on_elsewhere(
     assert detect(inputs, tmp_path / "out").resumed >= 5
     detect(inputs, tmp_path / "undisturbed")
     assert tables(tmp_path / "out") == tables(tmp_path / "undisturbed")
+
+
+def test_a_client_that_has_lost_its_scheduler_says_so_whatever_it_was_doing(monkeypatch):
+    from types import SimpleNamespace
+
+    from mammocalc.batch.crew import DaskCrew
+    from mammocalc.batch.work import Task
+
+    def lost(*arguments, **options):
+        raise OSError("Timed out trying to connect")
+
+    client = SimpleNamespace(nthreads=lost, submit=lost, run=lost, close=lambda timeout: None)
+    monkeypatch.setattr("distributed.Client", lambda *arguments, **options: client)
+    crew = DaskCrew("tcp://somewhere:1", b"")
+    for doing in (lambda: crew.capacity, lambda: crew.submit(Task("a", "a"))):
+        with pytest.raises(MammocalcError, match="the Dask scheduler is gone; what is finished is kept"):
+            doing()
+    crew.close()
