@@ -108,10 +108,8 @@ def compile_measuring() -> None:
     )
     cells = np.ones((side // step, side // step), np.bool_)
     anatomy = Anatomy(step, cells, ~cells, ~cells, cells.astype(np.float32), None, "left", 1.0)
-    curve = np.array([0.0, 1.0], np.float32)
-    measure(
-        Scene(plane, (0, 0), 0.1, anatomy, curve, curve, curve, curve.astype(float), curve + 1.0), regions
-    )
+    curve, level = np.array([0.0, 1.0], np.float32), np.array([0.0, 1.0])
+    measure(Scene(plane, (0, 0), 0.1, anatomy, curve, curve, curve, level, level + 1), regions)
 
 
 def _examples() -> Iterator[Mammogram]:

@@ -198,7 +198,8 @@ def bridge_pixels(
     link : ndarray of int64
         Which link each is for.
     """
-    return _bridge_pixels(links, owner, pixel, start)  # type: ignore[no-any-return]
+    pixels, link = _bridge_pixels(links, owner, pixel, start)
+    return pixels, link
 
 
 @kernel

@@ -55,11 +55,15 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
         threads,
     )
     objects = lumps_over_specks(specks, lumps, scene, parameters)
-    place_mm = (objects.evidence[name] * scene.pixel_spacing_mm for name in ("row", "col"))
+    evidence, pitch = objects.evidence, scene.pixel_spacing_mm
     score, company = scores_in_company(
-        built_in_table(), objects.evidence, *place_mm, parameters.neighbourhood_mm
+        built_in_table(),
+        evidence,
+        evidence["row"] * pitch,
+        evidence["col"] * pitch,
+        parameters.neighbourhood_mm,
     )
-    objects = dataclasses.replace(objects, evidence={**objects.evidence, **company})
+    objects = dataclasses.replace(objects, evidence={**evidence, **company})
     keep = np.flatnonzero(score >= parameters.min_score)
     if len(keep) > parameters.candidate_cap:
         best = keep[np.argsort(-score[keep], kind="stable")[: parameters.candidate_cap]]
