@@ -31,7 +31,7 @@ _AXIS_ELONGATION = 1.5
 _BENT_MM = 2.0
 _BOWS, _TWISTS = np.arange(-0.5, 0.51, 0.05), np.zeros(1)
 _AXIS, _CALIBRE, _RIM, _QUIET = "#ffd24d", "#4deaff", "#ff8ad8", "#c0c0c0"
-_LINE_LETTERS, _TEXT_LINES = 92, 46
+_LINE_LETTERS, _TEXT_LINES = 92, 38
 
 _SHOWN = (
     "length_mm", "width_mm", "elongation", "diameter_mm", "width_variation", "straightness", "roughness", "branches",

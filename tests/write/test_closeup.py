@@ -85,6 +85,19 @@ def test_the_decision_stands_beside_it(findings):
     assert "not a medical device" in words
 
 
+@pytest.mark.parametrize("rules", [1, 80])
+def test_however_much_there_is_to_say_it_fits(findings, rules, monkeypatch):
+    from mammocalc.classify import Explanation
+
+    monkeypatch.setattr(Explanation, "brief", lambda _: "\n".join(["a rule that failed"] * rules))
+    figure = draw_closeup(findings, 1)
+    figure.draw_without_rendering()
+    (text,) = figure.texts
+    box = text.get_window_extent()
+    assert box.y0 >= 0
+    assert box.x1 <= figure.bbox.x1
+
+
 def test_the_square_holds_the_calcification_in_its_middle(findings):
     row_min, col_min, row_max, col_max = closeup_bounds(findings, 0)
     assert row_max - row_min == col_max - col_min
