@@ -103,21 +103,23 @@ def probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -50, 50))))
 
 
-def supporting_neighbours(
-    row_mm: NDArray[np.float64], col_mm: NDArray[np.float64], weight: NDArray[np.float64], distance_mm: float
-) -> NDArray[np.float64]:
-    """Summed weight of the other candidates within a distance: calcifications come in company.
-
-    Sums run in order of index, so that the result does not depend on the tree.
-    """
+def neighbour_pairs(
+    row_mm: NDArray[np.float64], col_mm: NDArray[np.float64], distance_mm: float
+) -> NDArray[np.int64]:
+    """Index pairs of candidates within a distance, shape (pairs, 2), in an order that does not depend on the tree."""
     from scipy.spatial import cKDTree
 
     if len(row_mm) < 2:
-        return np.zeros(len(row_mm))
+        return np.empty((0, 2), np.int64)
     pairs = cKDTree(np.column_stack((row_mm, col_mm))).query_pairs(distance_mm, output_type="ndarray")
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    total = np.bincount(pairs[:, 0], weight[pairs[:, 1]], len(row_mm))
-    return np.asarray(total + np.bincount(pairs[:, 1], weight[pairs[:, 0]], len(row_mm)))
+    return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], np.int64)
+
+
+def summed_over(pairs: NDArray[np.int64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each candidate the summed weight of those it is paired with: calcifications come in company."""
+    one, other = pairs.T
+    total = np.bincount(one, weight[other], len(weight)) + np.bincount(other, weight[one], len(weight))
+    return np.asarray(total, np.float64)
 
 
 def scores_in_company(
@@ -144,12 +146,12 @@ def scores_in_company(
     company : dict of str to ndarray of float64
         The evidence of `NEIGHBOURHOODS` that the score rests on.
     """
+    pairs = {
+        name: neighbour_pairs(row_mm, col_mm, factor * distance_mm) for name, factor in NEIGHBOURHOODS.items()
+    }
     company = {name: np.zeros(len(row_mm)) for name in NEIGHBOURHOODS}
     score = probability(table.log_odds({**evidence, **company}))
     for _ in range(SUPPORT_ROUNDS):
-        company = {
-            name: supporting_neighbours(row_mm, col_mm, score, factor * distance_mm)
-            for name, factor in NEIGHBOURHOODS.items()
-        }
+        company = {name: summed_over(pairs[name], score) for name in NEIGHBOURHOODS}
         score = probability(table.log_odds({**evidence, **company}))
     return score, company

@@ -16,9 +16,10 @@ from mammocalc.segment.score import (
     Correction,
     ScoreTable,
     built_in_table,
+    neighbour_pairs,
     probability,
     read_table,
-    supporting_neighbours,
+    summed_over,
 )
 
 PITCH = 0.07
@@ -221,14 +222,14 @@ def test_constant_plane_gives_nothing():
     assert len(segment(scene_of(np.full((200, 200), 7.0)))) == 0
 
 
-def test_supporting_neighbours_equal_a_double_loop():
+def test_summed_over_neighbours_equals_a_double_loop():
     rng = np.random.default_rng(0)
     row, col, weight = rng.uniform(0, 30, (3, 50))
     expected = [
         sum(weight[j] for j in range(50) if j != i and np.hypot(row[i] - row[j], col[i] - col[j]) <= 5)
         for i in range(50)
     ]
-    np.testing.assert_allclose(supporting_neighbours(row, col, weight, 5.0), expected)
+    np.testing.assert_allclose(summed_over(neighbour_pairs(row, col, 5.0), weight), expected)
 
 
 def test_score_table_interpolates_and_stays_constant_beyond_its_points():
