@@ -51,7 +51,7 @@ class Existing(StrEnum):
 
 
 # What `detect --write` can make beside the tables.
-WRITERS = ("overlay", "cad-sr", "sr", "seg", "pr")
+WRITERS = ("overlay", "html", "cad-sr", "sr", "seg", "pr")
 
 
 def main() -> None:
@@ -104,8 +104,9 @@ def detect(
         str,
         typer.Option(
             metavar="LIST",
-            help="What else to write, comma-separated, or none: overlay, a picture an image; cad-sr, a Mammography "
-            "CAD SR a study; sr, seg, pr: a DICOM measurement report, segmentation and presentation state an image. "
+            help="What else to write, comma-separated, or none: overlay, a picture an image; html, a page a study for "
+            "a browser, and an index; cad-sr, a Mammography CAD SR a study; sr, seg, pr: a DICOM measurement report, "
+            "segmentation and presentation state an image. "
             "DICOM objects, and with cad-sr the ledger in DIR, hold the patient's name and number as the images do.",
         ),
     ] = "overlay",

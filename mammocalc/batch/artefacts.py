@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +22,11 @@ Tables = Mapping[str, Mapping[str, NDArray[Any]]]
 OF_A_STUDY = ("cad-sr",)
 DICOM_OF_AN_IMAGE = ("sr", "seg", "pr")
 DICOM = (*OF_A_STUDY, *DICOM_OF_AN_IMAGE)
-WRITERS = ("overlay", *DICOM)
+WRITERS = ("overlay", "html", *DICOM)
+# What also says of an image that it could not be searched.
+OF_FAILURES = (*OF_A_STUDY, "html")
+# Folder of the pages for a browser.
+PAGES = "html"
 # Of these there is none where nothing was found.
 _OF_FINDINGS = ("seg", "pr")
 
@@ -43,11 +48,19 @@ class Made(NamedTuple):
     tables: Tables
     unwritten: Mapping[str, str]
 
+    def and_also(self, other: Made) -> Made:
+        """Both."""
+        return Made(
+            {**self.files, **other.files},
+            {**self.tables, **other.tables},
+            {**self.unwritten, **other.unwritten},
+        )
+
 
 def kind_of(path: str) -> str:
     """The kind of a further file by its path relative to the output."""
     folders = path.split("/")
-    return folders[1] if folders[0] == "dicom" else "overlay"
+    return {"dicom": folders[1], "html": "html"}.get(folders[0], "overlay")
 
 
 def study_path(study_instance_uid: str, kind: str) -> str:
@@ -74,6 +87,13 @@ def made_of_findings(findings: Findings, record: Tables, path: str, name: str, s
         Where the input is, and what it is called in the tables.
     settings : Settings
     """
+    made = _objects_of_findings(findings, record, path, name, settings)
+    return made.and_also(_page_of_findings(findings, name)) if "html" in settings.write else made
+
+
+def _objects_of_findings(
+    findings: Findings, record: Tables, path: str, name: str, settings: Settings
+) -> Made:
     files: dict[str, bytes] = {}
     if "overlay" in settings.write:
         from mammocalc.write.overlay import overlay_name, overlay_png
@@ -106,18 +126,66 @@ def made_of_findings(findings: Findings, record: Tables, path: str, name: str, s
     return Made(files, {"outlines": outlines, "source": _source_table(source)} if of_study else {}, unwritten)
 
 
+def _page_of_findings(findings: Findings, name: str) -> Made:
+    """What the page of its study shows of an image."""
+    from mammocalc.write.html.view import view_of_findings
+    from mammocalc.write.overlay import overlay_name
+
+    image = findings.mammogram
+    file = overlay_name(name, image.frame).removesuffix(".png")
+    picture, thumbnail = f"{PAGES}/pictures/{file}.jpg", f"{PAGES}/thumbnails/{file}.jpg"
+    try:
+        view = view_of_findings(findings)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # What a page cannot show is not to cost the row.
+        return Made({}, {}, {"html": f"an internal error ({type(error).__name__}); please report it"})
+    return Made(
+        {picture: view.picture, thumbnail: view.thumbnail},
+        {"page": _page_table(image.study_instance_uid or name, picture, thumbnail, view.description)},
+        {},
+    )
+
+
+def _page_table(
+    key: str,
+    picture: str = "",
+    thumbnail: str = "",
+    description: bytes = b"",
+    known: Mapping[str, str] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Which page a frame is on, its files, what was found, and what its header says where that is all there is."""
+    texts = {"key": key, "picture": picture, "thumbnail": thumbnail, "known": json.dumps(known or {})}
+    table: dict[str, NDArray[Any]] = {}
+    for name, text in texts.items():
+        table[name] = np.empty(1, object)
+        table[name][0] = text
+    return {**table, "description": np.frombuffer(description, np.uint8)}
+
+
 def made_of_failure(path: str, settings: Settings) -> Made:
-    """What the objects of its study have to know of a frame that could not be searched."""
-    wanted = [kind for kind in OF_A_STUDY if kind in settings.write]
+    """What the objects and the page of its study have to know of a frame that could not be searched."""
+    wanted = [kind for kind in OF_FAILURES if kind in settings.write]
     if not wanted:
         return Made({}, {}, {})
     source = _source(path, settings)
     if isinstance(source, str):
         # Nothing was found in it that could be missing from an object.
         return Made({}, {}, {})
+    from mammocalc.read.header import Header
+    from mammocalc.read.view import laterality_of, view_of
     from mammocalc.write.dicom.report import outlines_as_columns
 
-    return Made({}, {"outlines": outlines_as_columns([]), "source": _source_table(source)}, {})
+    made = Made({}, {}, {})
+    if set(wanted) & set(OF_A_STUDY):
+        tables = {"outlines": outlines_as_columns([]), "source": _source_table(source)}
+        made = made.and_also(Made({}, tables, {}))
+    if "html" in wanted:
+        header = Header(source)
+        known = {"laterality": laterality_of(header), "view": view_of(header)}
+        made = made.and_also(Made({}, {"page": _page_table(header.uid("StudyInstanceUID"), known=known)}, {}))
+    return made
 
 
 def _source(path: str, settings: Settings) -> Any | str:

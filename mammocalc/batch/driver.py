@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from mammocalc.batch.artefacts import OF_A_STUDY, kind_of, made_of_failure
+from mammocalc.batch.artefacts import OF_A_STUDY, OF_FAILURES, kind_of, made_of_failure
 from mammocalc.batch.crew import Crew
 from mammocalc.batch.event_log import EventLog
 from mammocalc.batch.inputs import FoundInput
@@ -131,7 +131,9 @@ class Driver:
 
     def _is_good(self, entry: Entry) -> bool:
         wanted = (
-            set(self._settings.write) if entry.status == "ok" else set(OF_A_STUDY) & set(self._settings.write)
+            set(self._settings.write)
+            if entry.status == "ok"
+            else set(OF_FAILURES) & set(self._settings.write)
         )
         return (
             entry.key == self._key

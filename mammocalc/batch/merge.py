@@ -14,6 +14,7 @@ from mammocalc.batch.assemble import assemble, complete
 from mammocalc.batch.inventory import name_order, read_head, read_names
 from mammocalc.batch.ledger import Entry, Ledger
 from mammocalc.batch.output import LEDGER, check_tables_are_ours, check_version, shard_folder, unwritable
+from mammocalc.batch.pages import write_pages
 from mammocalc.batch.studies import Members, write_studies
 from mammocalc.batch.summary import BatchSummary, Tally, counts, summary_of
 from mammocalc.errors import InvalidParameter, MammocalcError
@@ -63,6 +64,8 @@ def merge(
         _write_studies(target, parts, manifest, tally)
         inputs = sum(part.inputs for part in parts)
         _write_manifest(target, manifest, tally, inputs)
+        if "html" in manifest["settings"]["write"]:
+            write_pages(target, _entries(parts), _configuration(manifest))
     except OSError as error:
         raise unwritable(target, error) from None
     return summary_of(target, tally, inputs, tally.status.total(), time.perf_counter() - began)
@@ -132,10 +135,14 @@ def _write_studies(target: Path, parts: list[_Part], manifest: Mapping[str, Any]
     wanted = [kind for kind in OF_A_STUDY if kind in manifest["settings"]["write"]]
     if not wanted:
         return
+    members = Members(_entries(parts))
+    write_studies(target, members, _configuration(manifest), wanted, tally.reasons["unwritten"])
+
+
+def _configuration(manifest: Mapping[str, Any]) -> str:
     from mammocalc.write.dicom.study import configuration_of
 
-    configuration = configuration_of(manifest["parameters_hash"], manifest["rules_hash"])
-    write_studies(target, Members(_entries(parts)), configuration, wanted, tally.reasons["unwritten"])
+    return configuration_of(manifest["parameters_hash"], manifest["rules_hash"])
 
 
 def _write_manifest(target: Path, manifest: dict[str, Any], tally: Tally, inputs: int) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mammocalc.batch.artefacts import configuration
 from mammocalc.batch.assemble import assemble, complete
 from mammocalc.batch.crew import Crew, DaskCrew, ExecutorCrew
 from mammocalc.batch.driver import Driver, Progress
@@ -20,6 +21,7 @@ from mammocalc.batch.inventory import Inventory, write_inventory
 from mammocalc.batch.ledger import Ledger
 from mammocalc.batch.limits import BatchLimits
 from mammocalc.batch.output import Existing, inventory_path, opened, shard_folder, unwritable
+from mammocalc.batch.pages import write_pages
 from mammocalc.batch.plan import plan
 from mammocalc.batch.pool import ProcessCrew
 from mammocalc.batch.settings import AnyPath, check_choices, run_key, settings_of, usable_processors
@@ -73,9 +75,10 @@ def detect_folder(
     format : {"parquet", "csv"}
         Of the tables.
     write : sequence of str
-        Further files: ``"overlay"``, a picture an image; ``"cad-sr"``, a Mammography CAD SR a study; ``"sr"``,
-        ``"seg"`` and ``"pr"``, a measurement report, a segmentation and a presentation state an image. The DICOM
-        objects repeat what the images say of the patient, so that they join their study.
+        Further files: ``"overlay"``, a picture an image; ``"html"``, a page a study for a browser, and an index;
+        ``"cad-sr"``, a Mammography CAD SR a study; ``"sr"``, ``"seg"`` and ``"pr"``, a measurement report, a
+        segmentation and a presentation state an image. The DICOM objects repeat what the images say of the patient, so
+        that they join their study.
     rules : Lexicon or path, optional
     parameters : Parameters or path, optional
     pixel_spacing_mm : float, optional
@@ -189,6 +192,10 @@ def _finish(
     }
     manifest = run_manifest(settings.parameters, settings.lexicon, counts(tally, inventory.count), **further)
     write_manifest(tables, manifest)
+    if "html" in settings.write and shard is None:
+        frames = ((ledger, entry) for name in inventory.names() for entry in ledger.frames(name))
+        complete_frames = ((ledger, entry) for ledger, entry in frames if entry is not None)
+        write_pages(tables, complete_frames, configuration(settings))
 
 
 def _crew_maker(

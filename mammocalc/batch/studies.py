@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,9 +43,13 @@ class Members:
     ----------
     frames : iterable of (ledger, entry)
         All frames in their order, with where their entries are; those that name no study are left out.
+    study_of : callable, optional
+        Gives the study of an entry, or an empty text; by default the one that DICOM objects of it belong to.
     """
 
-    def __init__(self, frames: Iterable[tuple[Ledger, Entry]]) -> None:
+    def __init__(
+        self, frames: Iterable[tuple[Ledger, Entry]], study_of: Callable[[Entry], str] | None = None
+    ) -> None:
         import sqlite3
 
         self._ledgers: list[Ledger] = []
@@ -64,7 +68,7 @@ class Members:
                     entry.frame,
                 )
                 for place, (ledger, entry) in enumerate(frames)
-                if (study := _study_of(entry))
+                if (study := (study_of or _study_of)(entry))
             ),
         )
 
@@ -75,16 +79,24 @@ class Members:
 
     def __iter__(self) -> Iterator[tuple[str, tuple[bytes, ...]]]:
         """Each study, in the order of its first frame, with the records of its frames as the ledger holds them."""
+        for study, entries in self.entries():
+            yield study, tuple(entry.payload for _, entry in entries)
+
+    def entries(self) -> Iterator[tuple[str, list[tuple[Ledger, Entry]]]]:
+        """Each study with its frames, and where their entries are."""
         studies = self._index.execute("SELECT study FROM member GROUP BY study ORDER BY MIN(place)")
         for (study,) in studies:
             rows = self._index.execute(
                 "SELECT ledger, name, frame FROM member WHERE study = ? ORDER BY place", (study,)
             )
-            entries = [
-                self._ledgers[ledger].load(name.decode("utf-8", "surrogateescape"), frame)
+            found = (
+                (
+                    self._ledgers[ledger],
+                    self._ledgers[ledger].load(name.decode("utf-8", "surrogateescape"), frame),
+                )
                 for ledger, name, frame in rows
-            ]
-            yield study, tuple(entry.payload for entry in entries if entry is not None)
+            )
+            yield study, [(ledger, entry) for ledger, entry in found if entry is not None]
 
     def close(self) -> None:
         """Forget it."""
