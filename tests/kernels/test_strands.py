@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from mammocalc_kernels.strands import object_numbers, strand_links
+from mammocalc_kernels.strands import bridge_pixels, object_numbers, strand_links
 from scipy import ndimage
 
 SETTINGS = {"elongation": 1.8, "reach": 5.5}
@@ -117,3 +117,45 @@ def test_object_numbers_are_the_labels():
     labels = ndimage.label(np.random.default_rng(0).random((20, 30)) > 0.6)[0].astype(np.int32)
     pixel, _, start, _ = outlined(labels, labels)
     np.testing.assert_array_equal(object_numbers(labels.shape, pixel, start), labels)
+
+
+def bridge_twin(link, labels, w):
+    """The free pixels of squares along the way, by sets."""
+    one, other, tip, reached = link
+    thickness = []
+    for k in (one, other):
+        rows, cols = np.nonzero(labels == k + 1)
+        thickness.append(len(rows) / (max(np.ptp(rows), np.ptp(cols)) + 1))
+    radius = int(min(thickness) / 4)
+    start, end = np.array(divmod(tip, w)), np.array(divmod(reached, w))
+    steps = np.abs(end - start).max()
+    free = set()
+    for step in range(1, steps):
+        row, col = (round(a + step / steps * (b - a)) for a, b in zip(start, end, strict=True))
+        for i in range(row - radius, row + radius + 1):
+            for j in range(col - radius, col + radius + 1):
+                if 0 <= i < labels.shape[0] and 0 <= j < w and labels[i, j] == 0:
+                    free.add(i * w + j)
+    return free
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_bridges_equal_the_twin(seed):
+    rng = np.random.default_rng(seed)
+    plane = ndimage.gaussian_filter(rng.normal(size=(90, 110)), (2.0, 4.0)).astype(np.float32) * 40
+    labels = ndimage.label(plane > 3.0, np.ones((3, 3)))[0].astype(np.int32)
+    pixel, contrast, start, peak = outlined(plane, labels)
+    links, _ = strand_links(plane, labels, pixel, contrast, start, peak, elongation=1.5, reach=12.0)
+    assert len(links) > 3
+
+    added, link = bridge_pixels(links, labels, pixel, start)
+
+    for n, ends in enumerate(links.tolist()):
+        assert set(added[link == n].tolist()) == bridge_twin(ends, labels, labels.shape[1])
+    assert (np.diff(link) >= 0).all()
+
+
+def test_nothing_linked_adds_nothing():
+    labels = np.ones((3, 3), np.int32)
+    added, link = bridge_pixels(np.empty((0, 4), np.int64), labels, np.arange(9), np.array([0, 9]))
+    assert len(added) == len(link) == 0
