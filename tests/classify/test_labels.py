@@ -269,31 +269,6 @@ class TestBothSidesOfAThreshold:
         found = labelled(sized(0.72, 0.7, **even), sized(0.72, 0.7, **{**even, **vary}))
         assert found.label.tolist() == ["round", "coarse_heterogeneous"]
 
-    @pytest.mark.parametrize(
-        ("diameter_mm", "edge_share", "elongation", "label"),
-        [
-            (0.85, 0.34, 1.1, "milk_of_calcium"),
-            (0.83, 0.34, 1.1, "round"),
-            (0.85, 0.33, 1.1, "round"),
-            (0.85, 0.34, 1.25, "round"),
-        ],
-    )
-    def test_milk_of_calcium_from_above_is_smudgy_and_round(
-        self, labelled, sized, diameter_mm, edge_share, elongation, label
-    ):
-        group = {
-            **GROUP,
-            "cluster_diameter_mm": diameter_mm,
-            "cluster_edge_share": edge_share,
-            "cluster_elongation": elongation,
-            "cluster_circularity": 0.98,
-            "cluster_shape_spread": 0.1,
-            "cluster_size_spread": 0.1,
-        }
-        found = labelled(sized(0.9, 0.88, **group))
-        assert found.label[0] == label
-        assert label == "round" or found.suspicion[0] == "indeterminate"
-
 
 class TestNeverABenignRodByMistake:
     """What is fine, uneven or branched must not be called a rod: that would hide the most suspicious form."""
