@@ -130,8 +130,10 @@ def _page_of_findings(findings: Findings, name: str) -> Made:
     """What the page of its study shows of an image."""
     from mammocalc.write.html.view import view_of_findings
     from mammocalc.write.overlay import overlay_name
+    from mammocalc.write.tables import text
 
     image = findings.mammogram
+    key = text(image.study_instance_uid or name)
     file = overlay_name(name, image.frame).removesuffix(".png")
     picture, thumbnail = f"{PAGES}/pictures/{file}.jpg", f"{PAGES}/thumbnails/{file}.jpg"
     try:
@@ -143,7 +145,7 @@ def _page_of_findings(findings: Findings, name: str) -> Made:
         return Made({}, {}, {"html": f"an internal error ({type(error).__name__}); please report it"})
     return Made(
         {picture: view.picture, thumbnail: view.thumbnail},
-        {"page": _page_table(image.study_instance_uid or name, picture, thumbnail, view.description)},
+        {"page": _page_table(key, picture, thumbnail, view.description)},
         {},
     )
 

@@ -50,7 +50,23 @@
     return `brightness(${1 / (high + low)}) contrast(${contrast})${state.inverted ? " invert(1)" : ""}`;
   };
 
+  // The same as pixels: what is printed through a filter is cut at its edges.
+  const bake = (canvas) => {
+    const copy = element("canvas", { width: canvas.width, height: canvas.height });
+    const context = copy.getContext("2d", { alpha: false, willReadFrequently: true });
+    context.drawImage(canvas, 0, 0);
+    const image = context.getImageData(0, 0, canvas.width, canvas.height), { data: pixels } = image;
+    const table = Uint8ClampedArray.from({ length: 256 }, (_, grey) => {
+      const shown = clamp((grey / 255 - state.low) / (state.high - state.low), 0, 1);
+      return 255 * (state.inverted ? 1 - shown : shown);
+    });
+    for (let k = 0; k < pixels.length; k += 4) pixels[k] = pixels[k + 1] = pixels[k + 2] = table[pixels[k]];
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    canvas.style.filter = "none";
+  };
+
   // ---- a view
+  let printing = false;
   const LARGEST_SCALE = 24;
   const FAR_RADIUS = 7;
   class Pane {
@@ -167,7 +183,7 @@
     draw() {
       if (this.waiting) return;
       this.waiting = true;
-      requestAnimationFrame(() => { this.waiting = false; this.drawNow(); });
+      requestAnimationFrame(() => { this.waiting = false; if (!printing) this.drawNow(); });
     }
     drawNow(density = window.devicePixelRatio || 1) {
       const [width, height] = this.size;
@@ -404,7 +420,7 @@
       for (const [rule, subject, value, needed] of why.tried) {
         tried.append(element("li", {}, `${textOf(item, rule)}: ${textOf(item, subject)} is ${value}, needed ${textOf(item, needed)}`));
       }
-      box.append(element("details", {}, element("summary", {}, `${why.tried.length} rules tried before, none met`), tried));
+      box.append(element("details", {}, element("summary", {}, `${why.tried.length === 1 ? "One rule" : `${why.tried.length} rules`} tried before, none met`), tried));
     }
   }
 
@@ -656,24 +672,23 @@
   });
 
   // ---- size and print
-  let printing = false;
   new ResizeObserver(() => { if (!printing) fitAll(); }).observe(byId("hanging"));
   window.addEventListener("beforeprint", () => {
     printing = true;
-    const seen = visiblePanes();
-    const perMm = Math.min(...seen.map((pane) => pane.fittingScale() / pane.spacing));
-    for (const pane of seen) {
-      pane.fit(perMm * pane.spacing);
+    document.documentElement.classList.add("printing");
+    fitAll();
+    for (const pane of visiblePanes()) {
       pane.drawNow(3);
-      // Paper has other proportions: marks shrink with the picture, as `object-fit` has it.
-      pane.svg.setAttribute("viewBox", `0 0 ${pane.size[0]} ${pane.size[1]}`);
-      pane.svg.setAttribute("preserveAspectRatio", data.views[pane.number].side === "left" ? "xMaxYMid" : "xMinYMid");
+      bake(pane.canvas);
     }
+    const crop = document.querySelector(".crop canvas");
+    if (crop) bake(crop);
   });
   window.addEventListener("afterprint", () => {
     printing = false;
-    for (const pane of panes) pane.svg.removeAttribute("viewBox");
+    document.documentElement.classList.remove("printing");
     fitAll();
+    showDetail();
   });
 
   refresh();

@@ -151,10 +151,12 @@ def _pane(number: int, view: Shown) -> str:
     caption = f"{view.name}{', mirrored' if seen is not None and seen['mirrored'] else ''}"
     path = escaped(f"{image['path']}{frame}")
     start = f'<figure class="pane {view.side}" id="view-{number}" data-view="{number}"'
+    title = f"<b>{escaped(caption)}</b>"
     if seen is None:
         reason = escaped(str(image["reason"]))
         return (
-            f'{start}><figcaption><b>{escaped(caption)}</b> <span class="path">{path}</span></figcaption>'
+            f'{start}><figcaption><span class="title">{title}</span>'
+            f'<span class="path" title="{path}">{path}</span></figcaption>'
             f'<div class="failed" role="note"><p><b>{escaped(str(image["status"]))}</b></p><p>{reason}</p></div>'
             "</figure>"
         )
@@ -162,9 +164,9 @@ def _pane(number: int, view: Shown) -> str:
     found = f"{count} calcification{'' if count == 1 else 's'}" if count else "no calcifications found"
     encoded = base64.b64encode(view.picture).decode("ascii")
     return (
-        f'{start}><figcaption><b>{escaped(caption)}</b> <span class="found">{found}</span> '
-        f'<button type="button" class="large" aria-pressed="false">Enlarge</button> '
-        f'<span class="path">{path}</span></figcaption>'
+        f'{start}><figcaption><span class="title">{title}<span class="found">{found}</span>'
+        '<button type="button" class="large" aria-pressed="false">Enlarge</button></span>'
+        f'<span class="path" title="{path}">{path}</span></figcaption>'
         f'<div class="stage" tabindex="0" role="group" aria-label="{escaped(view.name)}, {found}">'
         f'<img class="picture" alt="{escaped(view.name)} mammogram" src="data:image/jpeg;base64,{encoded}">'
         '<canvas aria-hidden="true"></canvas><svg class="marks" aria-hidden="true"></svg></div></figure>'

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Four views are to fit into 15 MB of text; the rest of a view's share is for what was found in it.
 VIEW_BYTES = 3_700_000
 LEAST_PICTURE_BYTES = 1_500_000
-_QUALITIES = (92, 86, 80, 72, 64, 55, 45, 35, 25, 15)
+_QUALITIES = (95, 92, 86, 80, 72, 64, 55, 45, 35, 25, 15)
 _THUMBNAIL_SIDE = 220
 # Room for another window below and above the one that is shown first, as shares of it.
 _BELOW, _ABOVE = 0.05, 0.2
