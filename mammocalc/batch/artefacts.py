@@ -185,8 +185,9 @@ def made_of_failure(path: str, settings: Settings) -> Made:
         made = made.and_also(Made({}, tables, {}))
     if "html" in wanted:
         header = Header(source)
-        known = {"laterality": laterality_of(header), "view": view_of(header)}
-        made = made.and_also(Made({}, {"page": _page_table(header.uid("StudyInstanceUID"), known=known)}, {}))
+        study = header.uid("StudyInstanceUID")
+        known = {"study_instance_uid": study, "laterality": laterality_of(header), "view": view_of(header)}
+        made = made.and_also(Made({}, {"page": _page_table(study, known=known)}, {}))
     return made
 
 

@@ -126,7 +126,9 @@ def test_an_image_that_cannot_be_decoded_is_on_the_page_of_its_study(detect, ima
     header.PixelData = header.PixelData[:1000]
     header.save_as(images / "ann" / "2")
     assert detect(images, tmp_path / "out").failed == 2
-    views = data_of(files(tmp_path / "out")[ANN])["views"]
+    page = files(tmp_path / "out")[ANN]
+    assert b"<title>Study 1.2.826.0.1.11</title>" in page
+    views = data_of(page)["views"]
     assert [(view["name"], view["status"]) for view in views] == [("right CC", "failed"), ("left CC", "ok")]
 
 

@@ -50,9 +50,9 @@
     const labels = Object.entries(row.labels || {}).map(([label, count]) => `${data.words[label]} ${count}`).join(", ");
     const end = element("td", {}, element("span", { class: status(row) }, status(row)));
     if (row.reason) end.append(`: ${row.reason}`);
+    const number = (count) => element("td", { class: "number" }, status(row) === "ok" ? String(count || 0) : "");
     return element("tr", {}, picture, element("td", { class: "path" }, link(row, path)), element("td", {}, row.laterality),
-      element("td", {}, row.view), element("td", { class: "number" }, String(total(row))),
-      element("td", { class: "number" }, String(row.suspicious || 0)), element("td", { class: "number" }, String(row.clusters || 0)),
+      element("td", {}, row.view), number(total(row)), number(row.suspicious), number(row.clusters),
       element("td", {}, labels), end);
   };
   const show = () => {

@@ -96,16 +96,16 @@
         this.texts.push({ made, at });
         return made;
       };
-      this.clusters = found.clusters.flatMap((cluster) => {
+      this.clusters = found.clusters.map((cluster) => {
         const heavy = cluster.suspicion === "suspicious" ? " suspicious" : "";
         const path = drawn("path", { d: cluster.path, class: `cluster${heavy}`, stroke: data.clusterColour });
         this.ground.append(path);
-        return [path, caption(cluster.at, cluster.caption, data.clusterColour, "cluster-caption")];
+        return { id: cluster.id, drawn: [path, caption(cluster.at, cluster.caption, data.clusterColour, "cluster-caption")] };
       });
-      this.tracks = found.tracks.flatMap((track) => {
+      this.tracks = found.tracks.map((track) => {
         const path = drawn("path", { d: track.path, class: "track", stroke: colourOf(track.label) });
         this.ground.append(path);
-        return [path, caption(track.at, track.caption, "#e6e6e6", "track-caption")];
+        return { id: track.id, drawn: [path, caption(track.at, track.caption, "#e6e6e6", "track-caption")] };
       });
       if (found.nipple) caption(found.nipple, "nipple", data.nippleColour, "nipple");
       for (const item of items.filter((one) => one.number === this.number)) {
@@ -242,8 +242,11 @@
     }
     filter() {
       for (const [item, group] of this.marks) group.toggleAttribute("hidden", !state.outlines || !isShown(item));
-      for (const made of this.clusters) made.toggleAttribute("hidden", !state.clusters);
-      for (const made of this.tracks) made.toggleAttribute("hidden", !state.tracks);
+      // A cluster or track of which no member is shown is not shown either.
+      for (const [groups, key, on] of [[this.clusters, "cluster", state.clusters], [this.tracks, "track", state.tracks]]) {
+        const alive = new Set([...this.marks.keys()].filter(isShown).map((item) => item.found[key]));
+        for (const { id, drawn } of groups) for (const made of drawn) made.toggleAttribute("hidden", !on || !alive.has(id));
+      }
     }
   }
 

@@ -143,6 +143,7 @@ def test_keys_go_through_calcifications_and_to_them(opened):
 def test_filters_by_label_suspicion_and_score(opened):
     opened.run("document.querySelector('#labels input[value=punctate]').click()")
     assert (opened.run(VISIBLE), opened.run(ROWS), opened.run(SPOTS)) == (2, 2, 2)
+    assert opened.run("document.querySelectorAll('.stage .cluster:not([hidden])').length") == 0
     opened.run("document.querySelector('#suspicions input[value=typically_benign]').click()")
     assert opened.run(VISIBLE) == 0
     opened.run("document.getElementById('all-labels').click()")
