@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -221,12 +221,12 @@ def explain(k: int, measurements: Measurements, arrangement: Arrangement, lexico
 
 
 def explain_each(
-    measurements: Measurements, arrangement: Arrangement, lexicon: Lexicon
+    rows: Iterable[int], measurements: Measurements, arrangement: Arrangement, lexicon: Lexicon
 ) -> Iterator[Explanation]:
-    """What `explain` says of every calcification, in order; they are classified once."""
+    """What `explain` says of each of `rows`; all are classified once."""
     result = classify(measurements, arrangement, lexicon)
     columns = calcification_columns(measurements, arrangement)
-    for k in range(len(measurements)):
+    for k in rows:
         yield _explanation(k, columns, result, lexicon)
 
 

@@ -414,6 +414,10 @@
     });
     box.append(element("h3", {}, "Measured"), list, element("h3", {}, "Why"));
     box.append(element("p", {}, `By the rule ${textOf(item, why.rule)}: ${textOf(item, why.reason)}`));
+    if (!why.conditions) {
+      box.append(element("p", { class: "source" }, "The conditions are told of the surest calcifications of an image; mammocalc explain tells them of all."));
+      return;
+    }
     if (why.conditions.length) box.append(element("pre", {}, why.conditions.join("\n")));
     if (why.by) box.append(element("p", {}, `Decided by ${why.by}.`));
     box.append(element("p", {}, why.next ? `Next in line: ${why.next}.` : "No other label is near."));

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mammocalc.classify.explanation import Explanation, explain_each
 from mammocalc.write.palette import words
 
@@ -26,11 +28,28 @@ class Texts:
         return list(self._number)
 
 
-def traces(findings: Findings, texts: Texts) -> list[dict[str, Any]]:
-    """One a calcification: the rule that decided with its conditions, and what each rule before it failed by."""
+def traces(findings: Findings, texts: Texts, most: int) -> list[dict[str, Any]]:
+    """One a calcification: the rule that decided with its conditions, and what each rule before it failed by.
+
+    Parameters
+    ----------
+    findings : Findings
+    texts : Texts
+        Takes what recurs.
+    most : int
+        So many, the surest, are told of in full; of the others only the rule.
+    """
     sources = findings.lexicon.sources
-    each = explain_each(findings.measurements, findings.arrangement, findings.lexicon)
-    return [_trace(explanation, sources, texts) for explanation in each]
+    surest = np.argsort(-findings.measurements.columns["score"], kind="stable")[:most].tolist()
+    each = explain_each(surest, findings.measurements, findings.arrangement, findings.lexicon)
+    told = {explanation.index: _trace(explanation, sources, texts) for explanation in each}
+    return [told[k] if k in told else _rule_only(findings, k, texts) for k in range(len(findings))]
+
+
+def _rule_only(findings: Findings, k: int, texts: Texts) -> dict[str, Any]:
+    name = str(findings.classification.rule[k])
+    reason = next((rule.reason for rule in findings.lexicon.rules if rule.name == name), "no rule fits")
+    return {"rule": texts.number(name), "reason": texts.number(reason)}
 
 
 def _trace(explanation: Explanation, sources: Any, texts: Texts) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc.write.display import Bounds, Display, breast_bounds, display_of
+from mammocalc.write.html.document import as_json
 from mammocalc.write.html.trace import Texts, traces
 from mammocalc.write.overlay import chain_label, cluster_caption, cluster_hull
 from mammocalc.write.palette import LABEL_COLOURS
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from mammocalc.findings import Findings
 
 # Four views are to fit into 15 MB of text; the rest of a view's share is for what was found in it.
-VIEW_BYTES = 3_700_000
-LEAST_PICTURE_BYTES = 1_500_000
+VIEW_BYTES = 3_680_000
+LEAST_PICTURE_BYTES = 1_000_000
+# Whose rules are told of condition by condition.
+TOLD_IN_FULL = 500
 _QUALITIES = (95, 92, 86, 80, 72, 64, 55, 45, 35, 25, 15)
 _THUMBNAIL_SIDE = 220
 # Room for another window below and above the one that is shown first, as shares of it.
@@ -84,7 +86,7 @@ def view_of_findings(findings: Findings) -> View:
     bounds = breast_bounds(findings.mammogram, findings.scene)
     mirrored = is_mirrored(findings.mammogram.laterality, findings.scene.anatomy.chest_wall)
     place = _Place(bounds, mirrored)
-    description = json.dumps(_description(findings, place, mirrored), separators=(",", ":"), allow_nan=False)
+    description = as_json(_description(findings, place, mirrored))
     grey = _grey(findings, bounds, mirrored)
     room = max(VIEW_BYTES - len(description), LEAST_PICTURE_BYTES)
     return View(description.encode("ascii"), _fitting(grey, room * 3 // 4), _thumbnail(grey, findings, place))
@@ -157,7 +159,7 @@ def _description(findings: Findings, place: _Place, mirrored: bool) -> dict[str,
 
 def _calcifications(findings: Findings, place: _Place, texts: Texts) -> Iterable[dict[str, Any]]:
     table = findings.record()["calcifications"]
-    why = traces(findings, texts)
+    why = traces(findings, texts, TOLD_IN_FULL)
     for k in range(len(findings)):
         corners = np.array(
             [[table["row_min"][k], table["col_min"][k]], [table["row_max"][k], table["col_max"][k]]]

@@ -18,6 +18,7 @@ from mammocalc.write.html.study import MOST_VIEWS, Shown, page_name, study_page
 from mammocalc.write.html.view import (
     LEAST_PICTURE_BYTES,
     MEASURES,
+    TOLD_IN_FULL,
     VIEW_BYTES,
     WINDOW,
     _fitting,
@@ -106,6 +107,18 @@ def test_the_trace_says_what_the_explanation_says(findings):
         assert [value for _, _, value, _ in why["tried"]] == [
             trial.deciding.measured_text for trial in told.tried
         ]
+
+
+def test_only_of_the_surest_all_conditions_are_told(findings, monkeypatch):
+    monkeypatch.setattr("mammocalc.write.html.view.TOLD_IN_FULL", 3)
+    (view,) = json.loads(page_of(shown(findings)).data)["views"]
+    found = view["found"]["calcifications"]
+    texts = view["found"]["texts"]
+    surest = sorted(found, key=lambda one: -one["score"])[:3]
+    assert all(("conditions" in one["why"]) == (one in surest) for one in found)
+    assert [texts[one["why"]["rule"]] for one in found] == findings.calcifications["rule"].tolist()
+    reasons = {rule.name: rule.reason for rule in findings.lexicon.rules}
+    assert all(texts[one["why"]["reason"]] == reasons[texts[one["why"]["rule"]]] for one in found)
 
 
 @pytest.mark.parametrize(("laterality", "mirrored"), [("L", False), ("R", True)])
@@ -206,9 +219,18 @@ def test_the_picture_is_as_good_as_its_room_allows():
     assert len(set(sizes)) == 3
 
 
-def test_four_views_are_small_enough():
-    assert 4 * VIEW_BYTES < 15_000_000
-    assert LEAST_PICTURE_BYTES < VIEW_BYTES
+def test_four_views_of_many_findings_are_small_enough(make_findings):
+    page = study_page([dataclasses.replace(shown(make_findings(rods=0, specks=0)), picture=b"")], "")
+    assert 4 * VIEW_BYTES + len(page) < 15_000_000
+    found = make_findings(specks=60)
+    with_all = len(view_of_findings(found).description)
+    whole = json.loads(view_of_findings(found).description)
+    for one in whole["calcifications"]:
+        one["why"] = {"rule": 0, "reason": 0}
+    rule_only = len(json.dumps(whole, separators=(",", ":")))
+    # As many as there can be in an image, with conditions as long as the built-in rules have them.
+    most = 3000 * rule_only / len(found) + TOLD_IN_FULL * max((with_all - rule_only) / len(found), 1000)
+    assert most + LEAST_PICTURE_BYTES < VIEW_BYTES
 
 
 def test_too_many_frames_leave_those_with_most_findings(make_findings):
