@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ANSWER_SECONDS = 120
+_PLACED = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
 
 
 def find_browser():
@@ -27,25 +30,21 @@ class Browser:
 
     def __init__(self, executable):
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        to_browser, self._to = os.pipe()
-        self._from, from_browser = os.pipe()
-
-        def place():
-            # Chromium listens on 3 and answers on 4.
-            heard, said = os.dup(to_browser), os.dup(from_browser)
-            os.dup2(heard, 3)
-            os.dup2(said, 4)
-
+        heard, self._to = os.pipe()
+        self._from, said = os.pipe()
+        # Out of the way of 3, on which Chromium listens, and 4, on which it answers.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (heard, said)]
         self._process = subprocess.Popen(
             [
+                sys.executable, "-c", _PLACED, *map(str, ends),
                 executable, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                 "--no-first-run", "--disable-background-networking", "--disable-component-update",
                 "--remote-debugging-pipe", f"--user-data-dir={self._profile.name}", "about:blank",
             ],
-            preexec_fn=place, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            pass_fds=ends, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        os.close(to_browser)
-        os.close(from_browser)
+        for end in (heard, said, *ends):
+            os.close(end)
         self._buffer = b""
         self._number = 0
         self._session = None
