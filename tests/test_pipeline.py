@@ -13,7 +13,9 @@ from mammocalc.phantom import PhantomSettings, make
 
 @pytest.fixture(scope="module")
 def mammogram():
-    settings = PhantomSettings(rows=1100, columns=800, view="MLO", large_rod_like=3, vascular=1, fine_linear=1)
+    settings = PhantomSettings(
+        rows=1100, columns=800, view="MLO", large_rod_like=3, vascular=1, fine_linear=1
+    )
     return make(11, settings=settings).mammogram
 
 

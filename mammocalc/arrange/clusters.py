@@ -160,9 +160,7 @@ def cluster_table(
             [_median(columns["diameter_mm"][group]) for group in groups], np.float64
         ),
         "median_elongation": np.array([_median(columns["elongation"][best]) for best in clear], np.float64),
-        "median_circularity": np.array(
-            [_median(columns["circularity"][best]) for best in clear], np.float64
-        ),
+        "median_circularity": np.array([_median(columns["circularity"][best]) for best in clear], np.float64),
         "median_edge_share": np.array([_median(edge_share[group]) for group in groups], np.float64),
         "level_share": np.array([_level_share(columns, group) for group in groups], np.float64),
     }
