@@ -9,6 +9,8 @@ from mammocalc_kernels.axis_profile import (
     resample_path,
     smooth_path,
 )
+from mammocalc_kernels.calibre import follow_axis
+from mammocalc_kernels.outline import polygon_moments, trace_outline
 from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
@@ -207,3 +209,67 @@ def test_bins_are_no_more_than_there_is_room_for():
     place = np.array([0.1, 1.1, 2.1, 3.1, 4.1])
     assert bin_samples(place, place, place, 5, 0.0, 9.0, 0.0, 9.0, 1.0, xs, vs, ws) == 4
     np.testing.assert_array_equal(ws, 1)
+
+
+def smoothed(path, passes):
+    for _ in range(passes):
+        path = np.concatenate([path[:1], (path[:-2] + 2 * path[1:-1] + path[2:]) / 4, path[-1:]])
+    return path
+
+
+def resampled(path):
+    arc = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
+    places = np.linspace(0, arc[-1], max(2, int(arc[-1] + 0.5) + 1))
+    return np.column_stack([np.interp(places, arc, column) for column in path.T])
+
+
+def axis_by_twins(contrast, inside, outline, moments, straight, half, sigma):
+    """Twin: the principal axis or the longest way, drawn to the ridge again and again, by the twins of each step."""
+    if straight:
+        angle = 0.5 * np.arctan2(2 * moments[5], moments[4] - moments[3])
+        direction, centre = np.array([np.sin(angle), np.cos(angle)]), moments[1:3]
+        reached = (outline - centre) @ direction
+        low, high = reached.min(), reached.max()
+        cut = min(half, 0.3 * (high - low))
+        path = centre + np.outer([low + cut, high - cut], direction)
+    else:
+        ys, xs = np.empty((2, inside.size))
+        n = longest_path(inside, int(np.flatnonzero(inside)[0]), np.empty(inside.shape, np.int32), ys, xs)
+        path = smoothed(np.column_stack([ys, xs])[:n], 4 + int(4 * half))
+        cut = int(min(half, 0.3 * n))
+        path = path[cut : n - cut]
+    for _ in range(2 if straight else 4):
+        ys, xs = resampled(path).T
+        samples = coordinates_by_search(
+            contrast, np.ones_like(inside), ys, xs, 1.3 * half + 2 * sigma + 0.5, half
+        )
+        spread = np.sqrt(0.4 * half**2 + sigma**2)
+        path = np.column_stack(centred(*samples.T, ys, xs, spread, max(2.0, half)))
+        path = smoothed(path, 4 + int(half**2))
+    return resampled(path)
+
+
+@pytest.mark.parametrize("straight", [True, False])
+@pytest.mark.parametrize("angle", [0.3, 1.1, 2.5])
+def test_followed_axis(straight, angle):
+    y, x = np.indices((48, 50)) - 24.3
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    bend = 0.0 if straight else 0.012 * along**2
+    wire = ((np.abs(along) < 15) & (np.abs(across - bend) < 2.4)).astype(float)
+    noise = np.random.default_rng(0).normal(0, 0.3, wire.shape)
+    contrast = (ndimage.gaussian_filter(30 * wire, 1) + noise).astype(np.float32)
+    inside = (contrast > 15).astype(np.uint8)
+    room = 8 * sum(inside.shape)
+    outline_y, outline_x, path_y, path_x, spare_y, spare_x = np.empty((6, room))
+    n = trace_outline(inside, contrast, 15.0, outline_y, outline_x)
+    moments = np.empty(7)
+    polygon_moments(outline_y, outline_x, n, moments)
+    outline = np.column_stack([outline_y, outline_x])[:n]
+    expected = axis_by_twins(contrast, inside, outline, moments, straight, 2.4, 1.0)
+
+    n = follow_axis(
+        contrast, np.ones_like(inside), inside, np.empty(inside.shape, np.int32), outline_y, outline_x, n, moments,
+        straight, 2.4, 1.0, path_y, path_x, spare_y, spare_x, *np.empty((3, inside.size)), np.empty((2, room)),
+    )  # fmt: skip
+
+    np.testing.assert_allclose(np.column_stack([path_y, path_x])[:n], expected, atol=1e-6)

@@ -112,6 +112,58 @@ def test_short_twigs_are_pruned_and_the_line_stays():
     np.testing.assert_array_equal(kept, drawn(((25, 10), (25, 50))))
 
 
+def twig_from(skeleton, ways, end):
+    """Twin: the pixels from an end to the branch it meets, its length, and that branch or None."""
+    path, length = [end], 0.0
+    while True:
+        here = path[-1]
+        before = path[-2] if len(path) > 1 else here
+        straight_first = sorted(AROUND, key=lambda step: abs(step[0]) + abs(step[1]))
+        onwards = [
+            there
+            for there in ((here[0] + dy, here[1] + dx) for dy, dx in straight_first)
+            if skeleton[there]
+            and there != before
+            and not (len(path) > 1 and max(abs(there[0] - before[0]), abs(there[1] - before[1])) <= 1)
+        ]
+        if not onwards:
+            return path, length, None
+        length += np.hypot(onwards[0][0] - here[0], onwards[0][1] - here[1])
+        if ways[onwards[0]] >= 3:
+            return path, length, onwards[0]
+        path.append(onwards[0])
+
+
+def pruned(skeleton, depth, spur):
+    """Twin: the shortest twig that does not reach out of the depth of its branch goes, until none is left."""
+    skeleton = skeleton.astype(bool)
+    while True:
+        ways, near = transitions(skeleton), ring(skeleton).sum(axis=0)
+        ends = [tuple(p) for p in np.argwhere(skeleton & (ways == 1) & (near <= 2)).tolist()]
+        twigs = [twig_from(skeleton, ways, end) for end in ends]
+        short = [t for t in twigs if t[2] is not None and t[1] < spur + depth[t[2]] / 3]
+        if not short:
+            return skeleton
+        for pixel in min(short, key=lambda t: t[1])[0]:
+            skeleton[pixel] = False
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("spur", [2.0, 5.0])
+def test_pruning(seed, spur):
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((44, 52), bool)
+    mask[2:-2, 2:-2] = ndimage.gaussian_filter(rng.normal(size=(40, 48)), 1.3) > 0.05
+    skeleton = thinned(mask).astype(np.uint8)
+    depth = (3 * ndimage.distance_transform_edt(mask)).astype(np.int16)
+    expected = pruned(skeleton, depth, spur)
+    assert expected.sum() < skeleton.sum()
+
+    prune(skeleton, depth, spur, np.empty(skeleton.size, np.int32))
+
+    np.testing.assert_array_equal(skeleton, expected)
+
+
 def test_a_smooth_lump_has_no_branches():
     y, x = np.indices((40, 40))
     assert branches((np.hypot((y - 20) / 1.3, x - 20) < 12).astype(np.uint8)) == 0
