@@ -273,6 +273,7 @@ class _ProgressBar:
         bar = self._bar
         if bar.disable:
             return
+        begins = bar.total is None
         bar.total = inputs
         bar.bar_format = self._FORMAT
         if rate == 0:
@@ -280,6 +281,9 @@ class _ProgressBar:
             bar.initial, bar.start_t = done, time.time()
         bar.set_postfix_str(f"{60 * rate:.0f} images/min, {failed} failed", refresh=False)
         bar.update(done - bar.n)
+        if begins:
+            # However soon after the line it replaces; later ones come ten a second at most.
+            bar.refresh()
 
     def close(self) -> None:
         """Clear the line."""

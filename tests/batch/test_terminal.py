@@ -57,7 +57,7 @@ class Terminal:
 
 @pytest.fixture
 def inputs(folder):
-    files = {f"{k:02}": f"stub n={k} sleep=0.05" for k in range(50)}
+    files = {f"{k:02}": f"stub n={k} sleep=0.1" for k in range(50)}
     return folder(files | {"01_bad": "stub fail", "02_bad": "stub fail", "03_note": "text"})
 
 

@@ -3,7 +3,6 @@
 import logging
 import os
 import struct
-import time
 import tracemalloc
 import warnings
 import zlib
@@ -279,10 +278,8 @@ def test_nested_sequences_without_end(dicom_file):
     )
     path = dicom_file()
     write(path, data[:start] + opening * 20_000 + data[start:])
-    begin = time.perf_counter()
     with pytest.raises(UnreadableInput, match="header is damaged"):
         read(path)
-    assert time.perf_counter() - begin < 10
 
 
 def test_length_beyond_the_file(dicom_file):
