@@ -26,8 +26,18 @@ class Parameters:
 
     Attributes
     ----------
-    prepare, segment, measure, arrange
-        One frozen dataclass a stage; every length is in mm and says so in its name.
+    prepare : PrepareParameters
+        Breast, muscle, foreign objects and noise.
+    segment : SegmentParameters
+        Scales, thresholds, outlines and the operating point.
+    measure : MeasureParameters
+        Blur and background.
+    arrange : ArrangeParameters
+        Chains and clusters.
+
+    Notes
+    -----
+    Every length is in mm and says so in its name.
 
     Examples
     --------
@@ -41,7 +51,13 @@ class Parameters:
     arrange: ArrangeParameters = field(default_factory=ArrangeParameters)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
-        """Plain nested dictionaries, stage by stage, ready for JSON or TOML."""
+        """Plain nested dictionaries, stage by stage, ready for JSON or TOML.
+
+        Returns
+        -------
+        dict of str to dict
+            Values by stage and parameter; `from_dict` takes them back.
+        """
         return {
             stage.name: {
                 entry.name: _plain(getattr(getattr(self, stage.name), entry.name), entry.default)
@@ -67,6 +83,11 @@ class Parameters:
         source : str
             Where they come from, for messages.
 
+        Returns
+        -------
+        Parameters
+            Checked against the bounds.
+
         Raises
         ------
         InvalidParameter
@@ -85,6 +106,18 @@ class Parameters:
     def replace(self, stage: str, **values: Any) -> Parameters:
         """The same with some values of one stage changed.
 
+        Parameters
+        ----------
+        stage : {"prepare", "segment", "measure", "arrange"}
+            Whose values change.
+        **values
+            New values by parameter.
+
+        Returns
+        -------
+        Parameters
+            A copy; this one stays as it is.
+
         Raises
         ------
         InvalidParameter
@@ -93,7 +126,13 @@ class Parameters:
         return Parameters.from_dict({**self.as_dict(), stage: {**self.as_dict().get(stage, {}), **values}})
 
     def as_toml(self) -> str:
-        """A parameter file with these values; each has its meaning and bounds as a comment."""
+        """A parameter file with these values; each has its meaning and bounds as a comment.
+
+        Returns
+        -------
+        str
+            TOML with a section a stage; `load_parameters` reads it back.
+        """
         lines = []
         for stage in dataclasses.fields(self):
             section = getattr(self, stage.name)
@@ -147,6 +186,16 @@ _DEFAULT = Parameters()
 
 def load_parameters(path: str | os.PathLike[str]) -> Parameters:
     """Read parameters from a TOML file with a section a stage; what is not named keeps its default.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    Parameters
+        Checked against the bounds.
 
     Raises
     ------

@@ -53,11 +53,14 @@ def detect(
     Returns
     -------
     Findings
+        Tables, outlines, pictures and explanations; what each stage handed over is in it.
 
     Raises
     ------
-    UnreadableInput, SkippedInput
-        The file could not be read, or is not a mammogram.
+    UnreadableInput
+        The file is damaged, cut short, or states no pixel spacing.
+    SkippedInput
+        The file is sound but not a mammogram to be searched.
     NoBreastFound
         Nothing in the image looks like a breast.
     InvalidParameter

@@ -39,9 +39,11 @@ def arrange(
     Parameters
     ----------
     scene : Scene
+        For the nipple, the breast's area and the ridges of vessels.
     measurements : Measurements
         Of n candidates.
     parameters : ArrangeParameters
+        Settings of this stage.
 
     Returns
     -------

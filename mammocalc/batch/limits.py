@@ -13,6 +13,11 @@ class BatchLimits:
     """Bounds that a worker process is held to; an input that exceeds one costs its own row and nothing else.
 
     The defaults are many times what a digital mammogram needs (about 0.5 GB and a second).
+
+    Raises
+    ------
+    InvalidParameter
+        Names the field that is of the wrong type or outside its bounds.
     """
 
     image_seconds: float = bounded(300.0, 0.1, 86_400.0, "longest time for one image or frame, s")

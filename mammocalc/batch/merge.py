@@ -36,10 +36,12 @@ def merge(
     out : path, optional
         Folder for the tables and ``run.json``; the first source unless given.
     format : {"parquet", "csv"}
+        Of the tables.
 
     Returns
     -------
     BatchSummary
+        Counts of the whole run.
 
     Raises
     ------

@@ -80,7 +80,9 @@ def detect_folder(
         segmentation and a presentation state an image. The DICOM objects repeat what the images say of the patient, so
         that they join their study.
     rules : Lexicon or path, optional
+        The labelling rules, or a file of changes to the built-in ones.
     parameters : Parameters or path, optional
+        Settings of every stage, or a file of those that differ from the defaults.
     pixel_spacing_mm : float, optional
         For images that do not state it, mm.
     existing : {"skip", "redo", "error"}
@@ -107,6 +109,7 @@ def detect_folder(
     Returns
     -------
     BatchSummary
+        Counts by status and label, reasons, times.
 
     Raises
     ------

@@ -15,7 +15,19 @@ OTHER_REASONS = "other reasons"
 
 @dataclass(frozen=True)
 class PlannedInput:
-    """What a run would do with an input: `status` is ``"ok"`` (it would be searched), ``"skipped"`` or ``"failed"``."""
+    """What a run would do with an input.
+
+    Attributes
+    ----------
+    name : str
+        As it would stand in the column ``path``.
+    status : {"ok", "skipped", "failed"}
+        ``"ok"`` where it would be searched.
+    reason : str
+        Why it would not be; empty for ok.
+    frames : int
+        Frames that it declares.
+    """
 
     name: str
     status: str
@@ -30,6 +42,7 @@ class BatchSummary:
     Attributes
     ----------
     out : Path
+        The folder of the results.
     inputs : int
         Files (and folders that could not be listed).
     images : int
@@ -45,6 +58,7 @@ class BatchSummary:
     labels : mapping of str to int
         Calcifications by label.
     clusters : int
+        Clusters in all images.
     seconds : float
         The whole run, s.
     stage_ms : mapping of str to float

@@ -25,10 +25,12 @@ def classify(measurements: Measurements, arrangement: Arrangement, lexicon: Lexi
 
     Parameters
     ----------
-    measurements, arrangement
-        Of the same image, n rows each.
+    measurements : Measurements
+        Of one image, n rows.
+    arrangement : Arrangement
+        Of the same image, n rows and m clusters.
     lexicon : Lexicon
-        See `load_lexicon`.
+        The rules, see `load_lexicon`.
 
     Returns
     -------

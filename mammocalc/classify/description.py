@@ -12,6 +12,16 @@ def describe(lexicon: Lexicon) -> str:
     """The whole lexicon as plain text, every threshold with where it comes from.
 
     Thresholds marked ``[P]`` are working proposals of this project, the others come from the source named.
+
+    Parameters
+    ----------
+    lexicon : Lexicon
+        See `load_lexicon`.
+
+    Returns
+    -------
+    str
+        Lines of text: labels, rules in order, thresholds, sources.
     """
     return "\n".join(_lines(lexicon))
 

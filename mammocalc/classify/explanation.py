@@ -28,8 +28,11 @@ class Finding:
     value : float or str
         As measured; NaN where it could not be.
     unit : str
+        Of the value and the threshold.
     operator : str
+        ``>=``, ``<=``, ``>``, ``<``, ``==`` or ``in``.
     threshold : float or str
+        What the value is compared with.
     threshold_name : str
         Name of the threshold in the lexicon, empty for texts.
     met : bool
@@ -78,7 +81,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class FindingGroup:
-    """Conditions of which all, or any one, had to be met."""
+    """Conditions of which all, or any one, had to be met.
+
+    Attributes
+    ----------
+    kind : {"all", "any"}
+        How many of the members are needed.
+    members : tuple of Finding or FindingGroup
+        In the order written.
+    met : bool
+        Whether enough of them were.
+    margin : float
+        In soft edges: that of the weakest member for "all", of the best for "any".
+    """
 
     kind: str
     members: tuple[Finding | FindingGroup, ...]
@@ -107,7 +122,19 @@ class FindingGroup:
 
 @dataclass(frozen=True)
 class Trial:
-    """One rule as it was tried; `findings` is None for the fallback, which has no conditions."""
+    """One rule as it was tried.
+
+    Attributes
+    ----------
+    rule, label, suspicion, reason : str
+        As they stand in the lexicon.
+    sources : tuple of str
+        Keys of ``Lexicon.sources``.
+    met : bool
+        Whether its conditions were.
+    findings : FindingGroup or None
+        Each condition with its value; None for the fallback, which has no conditions.
+    """
 
     rule: str
     label: str
@@ -137,9 +164,11 @@ class Explanation:
     index : int
         Row of the calcification, 0-based.
     label, suspicion, runner_up : str
+        See `Classification`.
     margin : float
         See `Classification`.
     decided : Trial
+        The rule that gave the label.
     tried : tuple of Trial
         The rules before it, in order, none of which was met.
     """
@@ -157,7 +186,13 @@ class Explanation:
         return "\n".join(self._lines(whole=True))
 
     def brief(self) -> str:
-        """The same with one line for each rule that was tried before: the condition that it failed by."""
+        """The same with one line for each rule that was tried before: the condition that it failed by.
+
+        Returns
+        -------
+        str
+            Lines of plain text.
+        """
         return "\n".join(self._lines(whole=False))
 
     def _lines(self, whole: bool) -> Iterator[str]:
@@ -208,6 +243,17 @@ def explain(k: int, measurements: Measurements, arrangement: Arrangement, lexico
     ----------
     k : int
         Row of the calcification, 0-based.
+    measurements : Measurements
+        Of one image, n rows.
+    arrangement : Arrangement
+        Of the same image, n rows.
+    lexicon : Lexicon
+        The rules, see `load_lexicon`.
+
+    Returns
+    -------
+    Explanation
+        Prints as text; a notebook shows it as a table.
 
     Raises
     ------

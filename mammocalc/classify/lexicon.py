@@ -42,7 +42,21 @@ _TABLES = ("title", "soft_edge", "sources", "labels", "thresholds", "rules", "cl
 
 @dataclass(frozen=True)
 class Term:
-    """What a label stands for: the atlas's term and wording, its code, the published rate of malignancy."""
+    """What a label stands for.
+
+    Attributes
+    ----------
+    term : str
+        The atlas's name for it.
+    meaning : str
+        One line, after the atlas.
+    code, scheme, code_meaning : str
+        Code of DICOM's context group 6010, its scheme (SCT or DCM) and its meaning; empty where there is none.
+    rate : str
+        The published share that turned out malignant, in words; empty where there is none.
+    sources : tuple of str
+        Keys of ``Lexicon.sources``.
+    """
 
     term: str
     meaning: str
@@ -60,9 +74,11 @@ class Lexicon:
     Attributes
     ----------
     title : str
+        What the rules are.
     sources : mapping of str to str
         Citations by key.
     labels : mapping of str to Term
+        What each label stands for.
     thresholds : mapping of str to Threshold
         Named numbers; one that a rule states directly is named after the rule and feature.
     rules, cluster_rules : tuple of Rule
@@ -77,7 +93,13 @@ class Lexicon:
     cluster_rules: tuple[Rule, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, as plain values that JSON can hold."""
+        """Everything, as plain values that JSON can hold.
+
+        Returns
+        -------
+        dict
+            Title, sources, labels, thresholds and both lists of rules, in their order.
+        """
         return {
             "title": self.title,
             "sources": dict(self.sources),
@@ -99,6 +121,18 @@ class Lexicon:
     def with_threshold(self, name: str, value: float) -> Lexicon:
         """The same rules with one threshold moved.
 
+        Parameters
+        ----------
+        name : str
+            As it stands in `thresholds`.
+        value : float
+            In the unit of the features that it is compared with; the soft edge keeps its width.
+
+        Returns
+        -------
+        Lexicon
+            A copy; this one stays as it is.
+
         Raises
         ------
         InvalidParameter
@@ -116,6 +150,16 @@ def load_lexicon(path: str | PathLike[str] | None = None) -> Lexicon:
     A file may hold any part of what the built-in one holds. A threshold, source or label that exists is
     replaced field by field (``thresholds.rod_calibre_mm = 0.6`` is enough); so is a rule of the same name; a
     new rule says in ``before`` which rule it comes before; ``remove = true`` drops a rule.
+
+    Parameters
+    ----------
+    path : path, optional
+        A TOML file of changes; without one, the built-in lexicon.
+
+    Returns
+    -------
+    Lexicon
+        Checked: every rule refers to known features, thresholds, labels and sources.
 
     Raises
     ------

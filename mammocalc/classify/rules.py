@@ -51,7 +51,18 @@ class Threshold:
 class Condition:
     """One comparison: ``feature operator value``, or ``feature / per operator value``.
 
-    `value` is the name of a threshold for a numeric feature; a text, or several for ``in``, for a text one.
+    Attributes
+    ----------
+    feature : str
+        What is compared.
+    operator : str
+        ``>=``, ``<=``, ``>``, ``<``, ``==`` or ``in``.
+    value : str or tuple of str
+        Name of a threshold for a numeric feature; a text, or several for ``in``, for a text one.
+    per : str
+        The feature that it is divided by, or empty.
+    is_text : bool
+        Whether texts are compared.
     """
 
     feature: str
@@ -99,7 +110,15 @@ class Condition:
 
 @dataclass(frozen=True)
 class Group:
-    """Conditions (or further groups) of which all, or any one, must be met."""
+    """Conditions (or further groups) of which all, or any one, must be met.
+
+    Attributes
+    ----------
+    kind : {"all", "any"}
+        How many of the members are needed.
+    members : tuple of Condition or Group
+        In the order written.
+    """
 
     kind: Literal["all", "any"]
     members: tuple[Condition | Group, ...]
@@ -142,12 +161,15 @@ class Rule:
     name : str
         Unique; stands in the tables as the rule that decided.
     label : str
+        The descriptor that it gives.
     suspicion : {"typically_benign", "indeterminate", "suspicious"}
+        What goes with it.
     reason : str
         Plain words for a reader.
     sources : tuple of str
         Keys of ``Lexicon.sources``.
     when : Group
+        Its conditions.
     """
 
     name: str

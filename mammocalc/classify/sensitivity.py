@@ -24,6 +24,7 @@ class Shift:
     Attributes
     ----------
     threshold : str
+        Its name in the lexicon.
     value, moved_to : float
         In the unit of the threshold's feature.
     relabelled : int
@@ -52,6 +53,17 @@ def threshold_sensitivity(
     """Move each threshold down and up by the share `change` of its value, one at a time, and classify again.
 
     A threshold of 0 does not move and is left out.
+
+    Parameters
+    ----------
+    measurements : Measurements
+        Of one image, n rows.
+    arrangement : Arrangement
+        Of the same image, n rows.
+    lexicon : Lexicon
+        The rules, see `load_lexicon`.
+    change : float
+        Share of its value by which a threshold moves.
 
     Returns
     -------
@@ -84,6 +96,17 @@ def moved_thresholds(
     measurements: Measurements, arrangement: Arrangement, lexicon: Lexicon, change: float = 0.1
 ) -> Iterator[tuple[str, float, Classification]]:
     """Classify with each threshold moved down and up by the share `change` of its value, one at a time.
+
+    Parameters
+    ----------
+    measurements : Measurements
+        Of one image, n rows.
+    arrangement : Arrangement
+        Of the same image, n rows.
+    lexicon : Lexicon
+        The rules, see `load_lexicon`.
+    change : float
+        Share of its value by which a threshold moves.
 
     Yields
     ------

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Feature:
-    """A named measurement: `unit` is "mm", "mm2", "deg", "" for a pure number or "text"; `meaning` is one line."""
+    """A named measurement.
+
+    Attributes
+    ----------
+    unit : str
+        ``"mm"``, ``"mm2"``, ``"deg"``, ``"px"``, ``"text"``, or empty for a pure number.
+    meaning : str
+        One line.
+    """
 
     unit: str
     meaning: str

@@ -41,6 +41,7 @@ def measure(
     regions : Regions
         Candidates as runs of plane pixels; their outlines need to be right to a pixel or two only.
     parameters : MeasureParameters, optional
+        Settings of this stage.
     threads : int, optional
         Results are the same, bit for bit, for any number.
 
@@ -49,6 +50,18 @@ def measure(
     Measurements
         One row a candidate, in the order of `regions`; positions are (row, col) of the stored pixel matrix, 0-based,
         lengths mm. What the pixels cannot tell is NaN.
+
+    Notes
+    -----
+    A width is not read off an outline, which blur makes too wide, but found as that of the body whose blurred profile
+    fits the pixels best: bar, cylinder, disc, sphere or shell. Outlines are marching squares [1]_, skeletons are
+    thinned after [2]_.
+
+    References
+    ----------
+    .. [1] Lorensen W. E., Cline H. E. (1987). Marching cubes. SIGGRAPH 87, 163-169, doi 10.1145/37402.37422.
+    .. [2] Zhang T. Y., Suen C. Y. (1984). A fast parallel algorithm for thinning digital patterns. Commun. ACM 27,
+       236-239, doi 10.1145/357994.358023.
     """
     from mammocalc.measure.passes import measure_pixels, taken_pixels
 

@@ -30,6 +30,7 @@ class Anatomy:
     chest_wall : {"left", "right"}
         Side of the stored image where the chest wall is.
     breast_area_mm2 : float
+        Muscle included.
     """
 
     step: int
@@ -54,7 +55,9 @@ class Scene:
     origin : tuple of int
         Stored (row, col) of ``plane[0, 0]``.
     pixel_spacing_mm : float
+        Side of a pixel in the object plane, mm.
     anatomy : Anatomy
+        Breast, muscle, skin, nipple and foreign objects.
     stabiliser : ndarray of float32, shape (2**bits,)
         Look-up table from stored value to plane value, monotone (decreasing where polarity was inverted).
     density_plane, density : ndarray of float32, shape (k,)

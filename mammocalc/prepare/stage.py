@@ -25,18 +25,34 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
     Parameters
     ----------
     mammogram : Mammogram
+        Stored pixels, either polarity.
     parameters : PrepareParameters
+        Settings of this stage.
     threads : int
         Bands of rows worked on at once; the result does not depend on it.
 
     Returns
     -------
     Scene
+        The breast's bounding box as float32 plane, and what lies where on it.
 
     Raises
     ------
     NoBreastFound
         The image holds nothing that looks like a breast.
+
+    Notes
+    -----
+    The noise curve is estimated as by [1]_ and made constant by the transform of [2]_; the pectoral muscle is looked
+    for along lines, after [3]_.
+
+    References
+    ----------
+    .. [1] Bria A., Marrocco C., Mordang J.-J., Karssemeijer N., Molinara M., Tortorella F. (2016). LUT-QNE:
+       look-up-table quantum noise equalization in digital mammograms. IWDM 2016, doi 10.1007/978-3-319-41546-8_4.
+    .. [2] Bartlett M. S. (1947). The use of transformations. Biometrics 3, 39-52, doi 10.2307/3001536.
+    .. [3] Karssemeijer N. (1998). Automated classification of parenchymal patterns in mammograms. Phys Med Biol 43,
+       365-378, doi 10.1088/0031-9155/43/2/011.
     """
     from mammocalc_kernels.lookup import look_up
 

@@ -25,6 +25,16 @@ def identify(path: str | os.PathLike[str]) -> FileKind | None:
 
     Reads 140 bytes. A DICOM data set without preamble is recognised by a plausible first element.
 
+    Parameters
+    ----------
+    path : path
+        Whatever its name.
+
+    Returns
+    -------
+    str or None
+        The kind; None where it is none of these.
+
     Raises
     ------
     OSError

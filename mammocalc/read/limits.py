@@ -12,6 +12,11 @@ class ReadLimits:
     """Bounds on what a file may declare or unpack to; whatever exceeds them is refused before it is decoded.
 
     The defaults leave room for film digitised at 25 um (about 80 megapixels) and for tomosynthesis.
+
+    Raises
+    ------
+    InvalidParameter
+        Names the field that is of the wrong type or outside its bounds.
     """
 
     file_megabytes: int = bounded(8192, 1, 1_000_000, "largest file, MB")

@@ -51,6 +51,7 @@ def read(
     Returns
     -------
     Mammogram
+        Pixels as stored, shape (rows, columns), uint16.
 
     Raises
     ------
@@ -76,11 +77,26 @@ def read_frames(
 ) -> Iterator[Mammogram]:
     """Read all frames of a mammogram one after the other; only one is in memory at a time.
 
-    Parameters and errors as `read`.
+    Parameters
+    ----------
+    source : path or pydicom.Dataset
+        As `read` takes it.
+    pixel_spacing_mm : float, optional
+        As `read` takes it, mm.
+    limits : ReadLimits, optional
+        Bounds that a file must keep before anything is unpacked.
+    threads : int
+        Used where a decoder can; the pixels do not depend on it.
 
     Yields
     ------
     Mammogram
+        Frame after frame.
+
+    Raises
+    ------
+    SkippedInput, UnreadableInput, InvalidParameter
+        As `read`.
     """
     with _opened(source, pixel_spacing_mm, limits or ReadLimits()) as image:
         for frame in range(image.frames):
@@ -95,7 +111,24 @@ def count_frames(
 ) -> int:
     """Check all that can be checked without decoding, and tell how many frames there are.
 
-    Parameters and errors as `read`.
+    Parameters
+    ----------
+    source : path or pydicom.Dataset
+        As `read` takes it.
+    pixel_spacing_mm : float, optional
+        As `read` takes it, mm.
+    limits : ReadLimits, optional
+        Bounds that a file must keep.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    SkippedInput, UnreadableInput, InvalidParameter
+        As `read`.
     """
     with _opened(source, pixel_spacing_mm, limits or ReadLimits()) as image:
         _spacing(image, 0, pixel_spacing_mm)

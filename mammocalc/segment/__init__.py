@@ -20,14 +20,15 @@ __all__ = ["Regions", "SegmentParameters", "segment"]
 def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: int = 1) -> Regions:
     """Find candidate calcifications and outline them at half of their contrast.
 
-    Differences of Gaussians over scales, judged against local noise and texture, give components by hysteresis
-    (Netsch & Peitgen 1999, doi 10.1109/42.796281); each is split and outlined by flooding from its peaks; the
-    evidence is added up to a score.
+    Differences of Gaussians over scales, judged against local noise and texture, give components by hysteresis [1]_;
+    each is split and outlined by flooding from its peaks [2]_; the evidence is added up to a score [3]_.
 
     Parameters
     ----------
     scene : Scene
+        Plane of unit noise, bright = dense.
     parameters : SegmentParameters, optional
+        Settings of this stage.
     threads : int
         The result does not depend on it.
 
@@ -35,6 +36,14 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
     -------
     Regions
         Ordered by first pixel; only those that reach ``parameters.min_score``, at most ``parameters.candidate_cap``.
+
+    References
+    ----------
+    .. [1] Netsch T., Peitgen H.-O. (1999). Scale-space signatures for the detection of clustered microcalcifications in
+       digital mammograms. IEEE Trans Med Imaging 18, 774-786, doi 10.1109/42.796281.
+    .. [2] Najman L., Couprie M. (2006). Building the component tree in quasi-linear time. IEEE Trans Image Process 15,
+       3531-3539, doi 10.1109/TIP.2006.877518.
+    .. [3] Hastie T., Tibshirani R. (1990). Generalized additive models. Chapman & Hall.
     """
     parameters = parameters or SegmentParameters()
     inside = searched_cells(scene, parameters.skin_margin_mm)

@@ -21,7 +21,9 @@ class Regions:
     shape : tuple of int
         Shape of the plane.
     offsets : ndarray of int64, shape (n + 1,)
+        Where the runs of each region begin.
     run_row, run_start, run_stop : ndarray of int32, shape (n_runs,)
+        Plane row, first plane column, one past the last.
     bounds : ndarray of int32, shape (n, 4)
         row_min, col_min, row_max, col_max, half open, plane pixels.
     score : ndarray of float64, shape (n,)
@@ -44,7 +46,18 @@ class Regions:
         return len(self.score)
 
     def mask(self, k: int) -> NDArray[np.bool_]:
-        """Pixels of region `k` inside its bounds, shape (row_max - row_min, col_max - col_min)."""
+        """The pixels of one region inside its bounds.
+
+        Parameters
+        ----------
+        k : int
+            Number of the region, 0-based.
+
+        Returns
+        -------
+        ndarray of bool, shape (row_max - row_min, col_max - col_min)
+            True on the region.
+        """
         row_min, col_min, row_max, col_max = self.bounds[k]
         out = np.zeros((row_max - row_min, col_max - col_min), np.bool_)
         for i in range(self.offsets[k], self.offsets[k + 1]):
@@ -52,7 +65,13 @@ class Regions:
         return out
 
     def labels(self) -> NDArray[np.int32]:
-        """The label image, shape `shape`: 0 is background, region k is k + 1."""
+        """The label image.
+
+        Returns
+        -------
+        ndarray of int32, shape `shape`
+            0 is background, region k is k + 1.
+        """
         out = np.zeros(self.shape, np.int32)
         for k in range(len(self)):
             for i in range(self.offsets[k], self.offsets[k + 1]):

@@ -28,7 +28,19 @@ Columns = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: `unit` as in `mammocalc.measure.features.Feature`; `meaning` is one line."""
+    """A column of a table.
+
+    Attributes
+    ----------
+    name : str
+        As it stands in the files.
+    kind : {"text", "int32", "float64"}
+        Its type.
+    unit : str
+        ``"mm"``, ``"mm2"``, ``"deg"``, ``"px"``, ``"s"``, ``"1/cm2"``; empty for a pure number or a text.
+    meaning : str
+        One line.
+    """
 
     name: str
     kind: Kind
@@ -390,8 +402,14 @@ def read_table(out: str | os.PathLike[str], table: TableName, **filters: str | i
     out : path
         The folder that was given to `write_tables` or ``--out``.
     table : {"images", "calcifications", "clusters"}
+        Which one.
     **filters : str or int
         Values that named columns must have; Parquet reads only what may match.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns and types of `TABLES`.
 
     Raises
     ------
@@ -445,6 +463,16 @@ def _read_csv(path: Path, schema: pa.Schema, filters: Mapping[str, str | int]) -
 
 def read_tables(out: str | os.PathLike[str]) -> dict[TableName, pd.DataFrame]:
     """Read the three tables of a finished run as pandas DataFrames.
+
+    Parameters
+    ----------
+    out : path
+        The folder that was given to ``--out``.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``images``, ``calcifications`` and ``clusters``, with the columns and types of `TABLES`.
 
     Raises
     ------

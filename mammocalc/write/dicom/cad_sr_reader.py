@@ -53,6 +53,7 @@ def read_cad_sr(source: str | os.PathLike[str] | Dataset) -> Report:
     Parameters
     ----------
     source : path or pydicom.Dataset
+        The file, or a data set already in memory.
 
     Returns
     -------

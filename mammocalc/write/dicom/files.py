@@ -46,6 +46,7 @@ def write_dicom(
     Returns
     -------
     list of pathlib.Path
+        The files written.
 
     Raises
     ------

@@ -51,6 +51,7 @@ class Origin:
     Attributes
     ----------
     patient_id, description : str
+        Patient ID and Study Description of the header.
     detector_type : str
         DIRECT, SCINTILLATOR, STORAGE or FILM.
     """
@@ -76,9 +77,11 @@ def write_mammogram(
     mammogram : Mammogram
         With intent, laterality, view and both UIDs set.
     path : path-like
+        Of the file; one that is there is replaced.
     transfer_syntax : str
         One of `TRANSFER_SYNTAXES`.
     origin : Origin, optional
+        What the header says of patient, series and detector.
 
     Raises
     ------
