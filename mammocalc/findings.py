@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mammocalc.classify.explanation import Explanation
     from mammocalc.classify.lexicon import Lexicon
     from mammocalc.parameters import Parameters
+    from mammocalc.write.layers import LayerData
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -235,6 +236,42 @@ class Findings:
         from mammocalc.write.figure import plot
 
         return plot(self, ax, bounds, image_arguments)
+
+    def napari_layers(self) -> list[LayerData]:
+        """What `to_napari` shows, as layer data tuples; nothing of napari is needed for it.
+
+        Returns
+        -------
+        list of (data, attributes, kind)
+            Lowest first: image, anatomy, breast, nipple, regions, vessels, tracks, clusters, calcifications; those that
+            would hold nothing are left out. In their own pixels, scaled and moved into millimetres, with (0, 0) at the
+            centre of the first stored pixel. Regions, calcifications, clusters and tracks carry their tables as
+            features; a region's value is its ``calcification_id``.
+        """
+        from mammocalc.write.layers import layers_of
+
+        return layers_of(self)
+
+    def to_napari(self, viewer: Any | None = None) -> Any:
+        """Show the image and what was found in it in napari, in millimetres.
+
+        Parameters
+        ----------
+        viewer : napari.Viewer, optional
+            Takes the layers, above those it has; by default a new one is opened.
+
+        Returns
+        -------
+        napari.Viewer
+
+        Raises
+        ------
+        UnwritableObject
+            napari is not installed: ``pip install 'mammocalc[napari]'``.
+        """
+        from mammocalc.write.layers import show
+
+        return show(self, viewer)
 
     def save(self, folder: str | os.PathLike[str], format: TableFormat = "parquet") -> Path:
         """Write the three tables, ``run.json`` and the overlay picture of this image.
