@@ -1,4 +1,4 @@
-"""Dataclass fields that carry their unit and bounds, and the one check that holds them to it."""
+"""Dataclass fields that carry their meaning, unit and bounds, and the one check that holds them to it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def bounded(default: float, minimum: float, maximum: float, meaning: str) -> Any
     return dataclasses.field(
         default=default, metadata={"minimum": minimum, "maximum": maximum, "meaning": meaning}
     )
+
+
+def explained(default: Any, meaning: str) -> Any:
+    """A dataclass field without bounds, a switch or a name, with a one-line meaning."""
+    return dataclasses.field(default=default, metadata={"meaning": meaning})
 
 
 def check_bounds(parameters: Any) -> None:

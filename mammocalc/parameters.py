@@ -153,7 +153,7 @@ def _plain(value: Any, default: Any) -> Any:
 
 def _remark(entry: dataclasses.Field[Any]) -> str:
     if "minimum" not in entry.metadata:
-        return ""
+        return f"  # {entry.metadata['meaning']}"
     return f"  # {entry.metadata['meaning']} ({entry.metadata['minimum']} to {entry.metadata['maximum']})"
 
 

@@ -60,6 +60,8 @@ def test_the_printed_file_says_meaning_and_bounds():
         for entry in dataclasses.fields(getattr(Parameters(), stage)):
             if "minimum" in entry.metadata:
                 assert f"{entry.metadata['meaning']} ({entry.metadata['minimum']} to" in text
+            else:
+                assert f"{entry.name} = {str(entry.default).lower()}  # {entry.metadata['meaning']}\n" in text
 
 
 def test_what_a_file_does_not_name_keeps_its_default(tmp_path):

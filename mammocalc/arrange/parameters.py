@@ -9,7 +9,13 @@ from mammocalc.bounded import bounded, check_bounds
 
 @dataclass(frozen=True)
 class ArrangeParameters:
-    """Who counts as company, how pieces become tracks along a vessel, and how clusters are formed and named."""
+    """Who counts as company, how pieces become tracks along a vessel, and how clusters are formed and named.
+
+    Raises
+    ------
+    InvalidParameter
+        Names the field that is of the wrong type or outside its bounds.
+    """
 
     founding_score: float = bounded(
         0.5, 0.0, 1.0, "lowest score of a calcification that may found a chain or a cluster"

@@ -27,13 +27,19 @@ class Detections:
     path : str
         As the run knows it.
     marks : Marks
+        Where.
     score : ndarray of float64, shape (n,)
+        How sure.
     label : ndarray of str, shape (n,)
+        As what.
     pixel_spacing_mm : float
+        Side of a pixel in the object plane.
     breast_area_mm2 : float
         NaN where the image was not searched.
     status : {"ok", "skipped", "failed"}
+        What became of the image.
     laterality : {"L", "R", ""}
+        Side of the breast.
     """
 
     path: str
@@ -62,8 +68,14 @@ def detections_of(findings: Findings, path: str | None = None) -> Detections:
     Parameters
     ----------
     findings : Findings
+        Of one image.
     path : str, optional
         By default that of the image.
+
+    Returns
+    -------
+    Detections
+        One mark a calcification.
     """
     columns = findings.measurements.columns
     return Detections(
@@ -105,6 +117,11 @@ def read_detections(folder: str | os.PathLike[str]) -> list[Detections]:
     ----------
     folder : path
         The ``--out`` of the run.
+
+    Returns
+    -------
+    list of Detections
+        One an image or frame.
 
     Raises
     ------

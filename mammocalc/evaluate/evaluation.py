@@ -184,12 +184,17 @@ class Evaluation:
     images, patients, not_searched : int
         `not_searched` images failed or were skipped: what is in them counts as missed.
     breast_area_cm2 : float
+        Of all images.
     operating_point : float
         Marks from this score on are what a user sees.
     specks : SpeckResult or None
+        Calcifications one by one; None where none were marked so.
     clusters : ClusterResult or None
+        Regions; None where none were marked.
     presence : PresenceResult or None
+        Images with and without; None where that is not known.
     remarks : tuple of str
+        What must be known to read the figures.
     outcomes : tuple of Outcome
         Image by image.
     """
@@ -206,7 +211,13 @@ class Evaluation:
     outcomes: tuple[Outcome, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything but the single images as plain data, ready for JSON; what is not known is None."""
+        """Everything but the single images as plain data, ready for JSON; what is not known is None.
+
+        Returns
+        -------
+        dict
+            By the names of the attributes.
+        """
         parts = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -215,13 +226,25 @@ class Evaluation:
         return {name: _plain(value) for name, value in parts.items()}
 
     def as_text(self) -> str:
-        """The tables to read."""
+        """The tables to read.
+
+        Returns
+        -------
+        str
+            Lines of plain text.
+        """
         from mammocalc.evaluate.report import report
 
         return report(self)
 
     def plot(self, path: Any) -> None:
-        """Draw the curves and the reliability of the score into a PNG file."""
+        """Draw the curves and the reliability of the score into a PNG file.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        """
         from mammocalc.evaluate.figure import draw
 
         draw(self, path)
@@ -261,6 +284,7 @@ def evaluate(
     Parameters
     ----------
     pairs : iterable of (TrueImage, Detections)
+        The truth of each image and the marks on it.
     operating_point : float
         The score from which on marks are shown to a user.
     resamples : int
@@ -271,6 +295,7 @@ def evaluate(
     Returns
     -------
     Evaluation
+        Curves and figures with their intervals.
     """
     outcomes = tuple(judge(truth, detections) for truth, detections in pairs)
     weights = patient_weights([outcome.truth.patient for outcome in outcomes], resamples)

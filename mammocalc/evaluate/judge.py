@@ -20,7 +20,9 @@ class Outcome:
     Attributes
     ----------
     truth : TrueImage
+        What is known.
     detections : Detections
+        What was found.
     matches : Matches or None
         None where calcifications were not marked one by one.
     found_at : ndarray of float64, shape (specks,)
@@ -58,7 +60,20 @@ class Outcome:
 
 
 def judge(truth: TrueImage, detections: Detections) -> Outcome:
-    """Hold the marks of an image against its truth."""
+    """Hold the marks of an image against its truth.
+
+    Parameters
+    ----------
+    truth : TrueImage
+        What is known.
+    detections : Detections
+        What was found.
+
+    Returns
+    -------
+    Outcome
+        Which mark hit what, and at which score each truth is found.
+    """
     marks, score = detections.marks, detections.score
     spacing = detections.pixel_spacing_mm
     matches, found_at = None, np.empty(0)

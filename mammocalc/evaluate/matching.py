@@ -20,6 +20,7 @@ class Marks:
     row, col : ndarray of float64, shape (n,)
         Centroids.
     diameter_mm : ndarray of float64, shape (n,)
+        Of the disc of equal area.
     runs : sequence of (row, start, stop) sequences, or None
         Masks; None where only positions are known.
     """
@@ -75,14 +76,23 @@ def match(
 
     Parameters
     ----------
-    detections, truths : Marks
+    detections : Marks
+        What was found.
     score : ndarray of float64, shape (detections,)
+        Of each detection.
+    truths : Marks
+        What is there.
     pixel_spacing_mm : float
-    distance_mm, least_iou : float
+        Side of a pixel in the object plane.
+    distance_mm : float
+        From centroid to centroid.
+    least_iou : float
+        Intersection over union of the masks.
 
     Returns
     -------
     Matches
+        One to one.
     """
     n, m = len(detections), len(truths)
     truth_of, detection_of = np.full(n, -1, np.int64), np.full(m, -1, np.int64)

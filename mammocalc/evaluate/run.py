@@ -28,8 +28,15 @@ def evaluate_run(
         Folder of the data set.
     dataset : str, optional
         See `read_truth`.
-    operating_point, resamples
-        See `evaluate`.
+    operating_point : float
+        The score from which on marks are shown to a user.
+    resamples : int
+        Bootstrap samples of patients for the intervals.
+
+    Returns
+    -------
+    Evaluation
+        Of the images that are in both.
 
     Raises
     ------

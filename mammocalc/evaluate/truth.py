@@ -29,6 +29,7 @@ class Region:
     distribution : str
         ``"grouped"``, ``"linear"``, ... or empty.
     outcome : {"malignant", "benign", ""}
+        What the pathology says, or empty.
     masks : tuple of path
         Images of which one has two values only and shows the region; read when the region is first needed.
     """
@@ -45,7 +46,18 @@ class Region:
         return (*self.polygons, *outlines_of(read_mask(self.masks))) if self.masks else self.polygons
 
     def contains(self, row: NDArray[np.float64], col: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether each point lies in the region, shape (n,)."""
+        """Whether each point lies in the region.
+
+        Parameters
+        ----------
+        row, col : ndarray of float64, shape (n,)
+            Stored pixels.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            True inside.
+        """
         from skimage.measure import points_in_poly
 
         points = np.column_stack((row, col))
@@ -106,6 +118,7 @@ class Specks:
     Attributes
     ----------
     marks : Marks
+        Where they are.
     label : sequence of str, n of them
         Empty where the data set does not say.
     visibility : ndarray of float64, shape (n,), or None
@@ -155,6 +168,7 @@ class TrueImage:
     pixel_spacing_mm : float or None
         For images that do not state it.
     distractors : tuple of Distractor
+        Things known to be there that are no calcifications.
     """
 
     path: str
@@ -175,7 +189,9 @@ class DataSet:
     Attributes
     ----------
     name : str
+        Of the data set.
     images : tuple of TrueImage
+        With their truth.
     remarks : tuple of str
         What must be known to read the figures, e.g. that only suspicious calcifications are marked.
     """

@@ -9,7 +9,13 @@ from mammocalc.bounded import bounded, check_bounds
 
 @dataclass(frozen=True)
 class MeasureParameters:
-    """Settings of the measure stage; every one is written out with the result."""
+    """Settings of the measure stage; every one is written out with the result.
+
+    Raises
+    ------
+    InvalidParameter
+        Names the field that is of the wrong type or outside its bounds.
+    """
 
     detector_blur_mm: float = bounded(
         0.0,

@@ -32,11 +32,12 @@ def make_gauge(
     wall_share: float = 0.12,
     per_mm: float = 0.9,
 ) -> Phantom:
-    """Objects of known size on a breast of fat alone, each at a random sub-pixel position and direction.
+    """Make objects of known size on a breast of fat alone, each at a random sub-pixel position and direction.
 
     Parameters
     ----------
     seed : int
+        Not negative.
     kind : {"wire", "disc", "ball", "shell"}
         Straight round wires with round ends, flat discs 0.3 mm thick, solid balls, hollow balls.
     sizes_mm : sequence of float
@@ -49,6 +50,11 @@ def make_gauge(
         Wall of a shell as a share of its diameter.
     per_mm : float
         Attenuation of the objects above fat, 1/mm.
+
+    Returns
+    -------
+    Phantom
+        The image and the true sizes.
     """
     asked = settings or PhantomSettings(rows=2000, columns=1600)
     settings = dataclasses.replace(

@@ -24,7 +24,15 @@ from mammocalc.read.mammogram import Mammogram
 
 @dataclass(frozen=True, eq=False)
 class Phantom:
-    """A synthetic mammogram, as the read stage would hand it over, and everything that was drawn into it."""
+    """A synthetic mammogram and everything that was drawn into it.
+
+    Attributes
+    ----------
+    mammogram : Mammogram
+        As the read stage would hand it over.
+    truth : Truth
+        What is where.
+    """
 
     mammogram: Mammogram
     truth: Truth
@@ -39,6 +47,11 @@ def make(seed: int, *, settings: PhantomSettings | None = None) -> Phantom:
         Not negative. See `TRAINING_SEEDS` and `TEST_SEEDS`.
     settings : PhantomSettings, optional
         Detector, size, and how many of each thing are drawn.
+
+    Returns
+    -------
+    Phantom
+        Pixels of shape (rows, columns), uint16, and the truth.
     """
     settings = settings or PhantomSettings()
     detector = DETECTORS[settings.detector]

@@ -120,6 +120,11 @@ SAMPLES: Mapping[str, Sample] = {
 def write_samples(folder: str | Path) -> list[Path]:
     """Write the shipped samples, the same bytes each time: ``<name>.dcm`` and ``<name>.truth.json``.
 
+    Parameters
+    ----------
+    folder : path
+        Made where it does not exist.
+
     Returns
     -------
     list of Path
@@ -178,7 +183,24 @@ def write_phantoms(
 
 
 def write_phantom(phantom: Phantom, folder: Path, name: str, transfer_syntax: str) -> Path:
-    """Write one phantom as DICOM and its truth as JSON; returns the path of the DICOM file."""
+    """Write one phantom as DICOM, ``<name>.dcm``, and its truth as JSON, ``<name>.truth.json``.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        See `make`.
+    folder : pathlib.Path
+        Made where it does not exist.
+    name : str
+        Of the files.
+    transfer_syntax : str
+        One of `mammocalc.write.dicom.TRANSFER_SYNTAXES`.
+
+    Returns
+    -------
+    pathlib.Path
+        The DICOM file.
+    """
     from mammocalc.write.dicom import Origin, write_mammogram
 
     folder.mkdir(parents=True, exist_ok=True)

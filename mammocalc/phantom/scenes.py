@@ -32,7 +32,20 @@ NO_CALCIUM: Mapping[str, int] = dict.fromkeys(LABELS, 0)
 
 
 def mixed(seed: int, size: Size = "small") -> PhantomSettings:
-    """Any system, side, view, density and difficulty; a few kinds of calcification, and distractors, in each image."""
+    """Any system, side, view, density and difficulty; a few kinds of calcification, and distractors, in each image.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed and size give the same settings.
+    size : {"small", "full"}
+        A small breast (98 x 70 mm) or a full field (232 x 178 mm).
+
+    Returns
+    -------
+    PhantomSettings
+        For `make`, with the same seed.
+    """
     rng = stream(seed, "mixed settings")
     values = _system(rng, size)
     film = values["detector"].startswith("film")
@@ -62,7 +75,20 @@ _MANY = {"large_rod_like": 8, "vascular": 2, "round": 8, "rim": 4, "coarse": 2, 
 
 
 def classic_benign(seed: int, size: Size = "small") -> PhantomSettings:
-    """Secretory rods and calcified arteries together, with some round calcifications and rims: nothing suspicious."""
+    """Secretory rods and calcified arteries together, with some round calcifications and rims: nothing suspicious.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed and size give the same settings.
+    size : {"small", "full"}
+        A small breast (98 x 70 mm) or a full field (232 x 178 mm).
+
+    Returns
+    -------
+    PhantomSettings
+        For `make`, with the same seed.
+    """
     rng = stream(seed, "classic benign settings")
     values = {**_system(rng, size), **NO_CALCIUM}
     values |= {
@@ -75,7 +101,20 @@ def classic_benign(seed: int, size: Size = "small") -> PhantomSettings:
 
 
 def normal(seed: int, size: Size = "small") -> PhantomSettings:
-    """The mix of `mixed` with no calcification at all: every mark on it is false."""
+    """The mix of `mixed` with no calcification at all: every mark on it is false.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed and size give the same settings.
+    size : {"small", "full"}
+        A small breast (98 x 70 mm) or a full field (232 x 178 mm).
+
+    Returns
+    -------
+    PhantomSettings
+        For `make`, with the same seed.
+    """
     return mixed(seed, size).without_calcium()
 
 

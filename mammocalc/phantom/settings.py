@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mammocalc.bounded import bounded, check_bounds
+from mammocalc.bounded import bounded, check_bounds, explained
 from mammocalc.errors import InvalidParameter
 
 LABELS = (
@@ -45,6 +45,7 @@ class Detector:
     Attributes
     ----------
     pixel_spacing_mm : float
+        Side of a pixel in the object plane.
     blur_sigma_mm : float
         Gaussian standard deviation of the detector's blur, the pixel's own aperture apart.
     signal_to_noise : float
@@ -95,15 +96,24 @@ class PhantomSettings:
     `style` and `dense_is_bright` left open follow the detector and the intent. `distribution` is that of every group
     that can have it (casts lie along ducts, skin calcifications always in tight groups); left open, each label draws
     its usual ones.
+
+    Raises
+    ------
+    InvalidParameter
+        Names the field that is of the wrong type, unknown, or outside its bounds.
     """
 
-    detector: str = "selenium_70"
-    intent: Literal["FOR PROCESSING", "FOR PRESENTATION"] = "FOR PRESENTATION"
-    style: Style | Literal[""] = ""
-    dense_is_bright: bool | None = None
-    laterality: Literal["L", "R"] = "L"
-    view: Literal["CC", "MLO"] = "CC"
-    distribution: str = ""
+    detector: str = explained("selenium_70", "one of `DETECTORS`")
+    intent: Literal["FOR PROCESSING", "FOR PRESENTATION"] = explained(
+        "FOR PRESENTATION", "raw data, or processed for a reader"
+    )
+    style: Literal["", "enhanced", "equalised", "soft", "film"] = explained(
+        "", "how it is processed; that of the detector unless given"
+    )
+    dense_is_bright: bool | None = explained(None, "polarity; that of the intent unless given")
+    laterality: Literal["L", "R"] = explained("L", "side of the breast")
+    view: Literal["CC", "MLO"] = explained("CC", "projection; a muscle is in view on MLO")
+    distribution: str = explained("", "of every group that can have it; its label's usual ones unless given")
 
     rows: int = bounded(1400, 200, 8192, "rows of the image")
     columns: int = bounded(1000, 200, 8192, "columns of the image")
@@ -139,9 +149,9 @@ class PhantomSettings:
     dust: int = _count(0, 500, "specks of dust on a film")
     lint: int = _count(0, 100, "fibres of lint on a film")
     scratches: int = _count(0, 50, "scratches of a film")
-    grid_lines: bool = False
-    bb_marker: bool = False
-    view_label: bool = True
+    grid_lines: bool = explained(False, "lines of an anti-scatter grid")
+    bb_marker: bool = explained(False, "a metal marker on the skin")
+    view_label: bool = explained(True, "a burned-in label of side and view")
 
     def __post_init__(self) -> None:
         check_bounds(self)
@@ -153,7 +163,13 @@ class PhantomSettings:
         _hold_to("distribution", self.distribution, ("", *DISTRIBUTIONS))
 
     def without_calcium(self) -> PhantomSettings:
-        """The same settings with no calcification of any kind."""
+        """The same settings with no calcification of any kind.
+
+        Returns
+        -------
+        PhantomSettings
+            A copy.
+        """
         none: dict[str, Any] = dict.fromkeys(LABELS, 0)
         return dataclasses.replace(self, **none)
 

@@ -45,6 +45,7 @@ class CalcificationTruth:
     cluster_id, chain_id : int
         0 for none.
     branched : bool
+        Whether it has branches.
     runs : tuple of (row, start, stop)
         Pixels where the unblurred projection reaches half of its local peak.
     """
@@ -69,7 +70,23 @@ class CalcificationTruth:
 
 @dataclass(frozen=True)
 class ClusterTruth:
-    """A group of calcifications: the morphology of the group, how it is distributed, its centre and extent."""
+    """A group of calcifications.
+
+    Attributes
+    ----------
+    cluster_id : int
+        From 1.
+    label : str
+        Morphology of the group.
+    distribution : str
+        ``"diffuse"``, ``"regional"``, ``"grouped"``, ``"linear"`` or ``"segmental"``.
+    n_calcifications : int
+        Members.
+    row, col : float
+        Mean position of the members, stored pixels.
+    extent_mm : float
+        Largest distance between two members.
+    """
 
     cluster_id: int
     label: str
@@ -82,7 +99,21 @@ class ClusterTruth:
 
 @dataclass(frozen=True)
 class ChainTruth:
-    """The artery or duct that calcifications lie along, as a (row, col) polyline over its calcified part."""
+    """The artery or duct that calcifications lie along.
+
+    Attributes
+    ----------
+    chain_id : int
+        From 1.
+    kind : {"artery", "duct"}
+        What it is.
+    length_mm : float
+        Of its calcified part, along the curve.
+    wall_separation_mm : float or None
+        Distance of the two calcified walls; None for a duct.
+    polyline : tuple of (row, col)
+        Its calcified part, stored pixels.
+    """
 
     chain_id: int
     kind: str
@@ -93,7 +124,17 @@ class ChainTruth:
 
 @dataclass(frozen=True)
 class DistractorTruth:
-    """Something drawn that is not a calcification and might be taken for one."""
+    """Something drawn that is not a calcification and might be taken for one.
+
+    Attributes
+    ----------
+    kind : str
+        What it is.
+    row, col : float
+        Its centre, stored pixels.
+    length_mm : float
+        Its largest extent.
+    """
 
     kind: str
     row: float
@@ -108,17 +149,31 @@ class Truth:
     Attributes
     ----------
     seed : int
+        What it was made from.
     settings : mapping of str to object
         The `PhantomSettings` as plain values.
     pixel_spacing_mm : float
+        Side of a pixel in the object plane.
     rows, columns : int
+        Size of the image, px.
     laterality, view : str
+        As in the settings.
     chest_wall : {"left", "right"}
         Side of the stored image where the chest wall is.
     nipple : tuple of float
         (row, col).
     skin_line, pectoral_line : tuple of (row, col)
-        Polylines; `pectoral_line` is empty where no muscle is in view.
+        Polylines, stored pixels; `pectoral_line` is empty where no muscle is in view.
+    calcifications : tuple of CalcificationTruth
+        In the order of drawing.
+    clusters : tuple of ClusterTruth
+        Groups.
+    chains : tuple of ChainTruth
+        Arteries and ducts.
+    distractors : tuple of DistractorTruth
+        What else was drawn.
+    notice : str
+        That it is synthetic.
     """
 
     seed: int
@@ -139,14 +194,36 @@ class Truth:
     notice: str = NOTICE
 
     def mask(self, calcification_id: int) -> NDArray[np.bool_]:
-        """Pixels of one calcification, shape (rows, columns)."""
+        """The pixels of one calcification.
+
+        Parameters
+        ----------
+        calcification_id : int
+            1-based.
+
+        Returns
+        -------
+        ndarray of bool, shape (rows, columns)
+            True on the calcification.
+
+        Raises
+        ------
+        KeyError
+            There is no such calcification.
+        """
         out = np.zeros((self.rows, self.columns), np.bool_)
         for row, start, stop in self._by_id(calcification_id).runs:
             out[row, start:stop] = True
         return out
 
     def labels(self) -> NDArray[np.int32]:
-        """Label image, shape (rows, columns): 0 is background, else the calcification_id."""
+        """The label image.
+
+        Returns
+        -------
+        ndarray of int32, shape (rows, columns)
+            0 is background, else the ``calcification_id``.
+        """
         out = np.zeros((self.rows, self.columns), np.int32)
         for one in self.calcifications:
             for row, start, stop in one.runs:
@@ -160,14 +237,31 @@ class Truth:
         raise KeyError(f"no calcification {calcification_id} in this truth")
 
     def to_json(self) -> str:
-        """The truth as JSON text, lengths and positions rounded to a thousandth."""
+        """The truth as JSON text, lengths and positions rounded to four decimals.
+
+        Returns
+        -------
+        str
+            One line a calcification.
+        """
         return json.dumps(_rounded(dataclasses.asdict(self)), separators=(",", ":")).replace(
             '{"calc', '\n{"calc'
         )
 
     @classmethod
     def from_json(cls, text: str) -> Truth:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            JSON.
+
+        Returns
+        -------
+        Truth
+            Equal to the one written, but for the rounding.
+        """
         data = json.loads(text)
         data["calcifications"] = tuple(
             CalcificationTruth(**{**one, "runs": _pairs(one["runs"])}) for one in data["calcifications"]

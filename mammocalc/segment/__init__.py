@@ -40,7 +40,7 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
     References
     ----------
     .. [1] Netsch T., Peitgen H.-O. (1999). Scale-space signatures for the detection of clustered microcalcifications in
-       digital mammograms. IEEE Trans Med Imaging 18, 774-786, doi 10.1109/42.796281.
+       digital mammograms. IEEE Trans Med Imaging 18, 774-786.
     .. [2] Najman L., Couprie M. (2006). Building the component tree in quasi-linear time. IEEE Trans Image Process 15,
        3531-3539, doi 10.1109/TIP.2006.877518.
     .. [3] Hastie T., Tibshirani R. (1990). Generalized additive models. Chapman & Hall.

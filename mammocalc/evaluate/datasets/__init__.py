@@ -33,7 +33,13 @@ def read_truth(root: str | os.PathLike[str], dataset: str | None = None) -> Data
     root : path
         Folder of the data set as it is distributed.
     dataset : str, optional
-        One of `READERS`; found out from the files where it is not given.
+        ``"phantom"``, ``"inbreast"``, ``"cbis-ddsm"``, ``"vindr"``, ``"embed"``, ``"cmmd"``, ``"mini-mias"`` or
+        ``"own-table"``; found out from the files where it is not given.
+
+    Returns
+    -------
+    DataSet
+        Images with their truth.
 
     Raises
     ------
