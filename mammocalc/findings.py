@@ -38,14 +38,21 @@ class Findings:
     Attributes
     ----------
     mammogram : Mammogram
+        The image as stored.
     scene : Scene
+        The plane that was searched, and the anatomy.
     regions : Regions
         Candidate outlines, plane pixels. Region k is the calcification with ``calcification_id`` k + 1.
     measurements : Measurements
+        Features of each calcification by itself.
     arrangement : Arrangement
+        Chains and clusters.
     classification : Classification
+        Labels.
     parameters : Parameters
+        The settings in force.
     lexicon : Lexicon
+        The rules in force.
     seconds : float
         From file to findings.
     timings : mapping of str to float
@@ -79,6 +86,11 @@ class Findings:
         ----------
         path : str, optional
             What stands in the column ``path``; by default the path that was given to `read`.
+
+        Returns
+        -------
+        dict of str to dict of str to ndarray
+            Columns of equal length by table and name, with the types of `mammocalc.write.tables.TABLES`.
         """
         image = self.mammogram
         rows, columns = image.pixels.shape
@@ -152,7 +164,13 @@ class Findings:
         return self._tables["images"]
 
     def image_row(self) -> dict[str, Any]:
-        """The row of this image in the table ``images``, as plain values by column."""
+        """The row of this image in the table ``images``.
+
+        Returns
+        -------
+        dict of str to object
+            Plain values by column.
+        """
         return {name: values[0] for name, values in self.record()["images"].items()}
 
     def outline(self, calcification_id: int, distance_px: float = 0.0) -> NDArray[np.float64]:
@@ -182,7 +200,13 @@ class Findings:
         return outline(self.regions.mask(k), float(row), float(col), distance_px)
 
     def outlines(self) -> list[NDArray[np.float64]]:
-        """The outline of every calcification, in the order of the table; see `outline`."""
+        """The outline of every calcification.
+
+        Returns
+        -------
+        list of ndarray of float64, shape (k, 2)
+            In the order of the table; see `outline`.
+        """
         return [self.outline(k + 1) for k in range(len(self))]
 
     def explain(self, calcification_id: int) -> Explanation:
@@ -192,6 +216,11 @@ class Findings:
         ----------
         calcification_id : int
             1-based, as in the table.
+
+        Returns
+        -------
+        Explanation
+            Prints as text; a notebook shows it as a table.
 
         Raises
         ------
@@ -224,7 +253,7 @@ class Findings:
         ax : matplotlib.axes.Axes, optional
             Drawn into; by default a new figure of fitting shape.
         bounds : tuple of int, optional
-            row_min, col_min, row_max, col_max of the part to show, stored pixels, half open; by default the breast.
+            The part to show as (row_min, col_min, row_max, col_max), stored pixels, half open; by default the breast.
         **image_arguments
             Go to `matplotlib.axes.Axes.imshow`, e.g. ``vmin``, ``vmax`` (window, in density), ``cmap``.
 
@@ -232,6 +261,11 @@ class Findings:
         -------
         matplotlib.axes.Axes
             Its coordinates are stored pixels: x is the column, y the row.
+
+        Raises
+        ------
+        InvalidParameter
+            The bounds hold no pixel of the image.
         """
         from mammocalc.write.figure import plot
 
@@ -263,6 +297,7 @@ class Findings:
         Returns
         -------
         napari.Viewer
+            The one that was given, or the new one.
 
         Raises
         ------
@@ -281,6 +316,7 @@ class Findings:
         folder : path
             Made where it does not exist; files of the same names are replaced.
         format : {"parquet", "csv"}
+            Of the tables.
 
         Returns
         -------
