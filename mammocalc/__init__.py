@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mammocalc.read import Mammogram, read, read_frames
     from mammocalc.write.dicom.cad_sr_reader import read_cad_sr
     from mammocalc.write.dicom.files import write_dicom
+    from mammocalc.write.html.files import write_html
     from mammocalc.write.tables import read_tables
 
     __version__: str
@@ -55,6 +56,7 @@ _HOME = {
     "read_frames": "mammocalc.read",
     "read_tables": "mammocalc.write.tables",
     "write_dicom": "mammocalc.write.dicom.files",
+    "write_html": "mammocalc.write.html.files",
 }
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "read_frames",
     "read_tables",
     "write_dicom",
+    "write_html",
 ]
 
 

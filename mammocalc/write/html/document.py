@@ -13,6 +13,10 @@ from typing import Any
 from mammocalc.write.overlay import NOTICE
 
 _FOLDER = Path(__file__).parent
+_PRIVACY = (
+    "Not here: name, number, birth date and dates of the patient. Here: the pictures, with whatever is burned into "
+    "them, the identifiers of studies, and the names of files unless they were hashed."
+)
 
 
 def escaped(text: str) -> str:
@@ -88,6 +92,7 @@ def notice(facts: str) -> str:
 
     return (
         f"<footer><p><strong>{NOTICE}.</strong> It gives descriptors and measurements, never a diagnosis.</p>"
+        f"<p>{_PRIVACY}</p>"
         f"<p>mammocalc {escaped(__version__)}; {escaped(facts)}</p></footer>\n"
     )
 

@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
+import mammocalc as mc
 from mammocalc.classify import explain
+from mammocalc.errors import InvalidParameter
 from mammocalc.write.html.index import index_parts, index_row
 from mammocalc.write.html.study import MOST_VIEWS, Shown, page_name, study_page
 from mammocalc.write.html.view import (
@@ -242,3 +244,43 @@ def test_too_many_frames_leave_those_with_most_findings(make_findings):
     page = page_of(*frames)
     assert sorted(view["frame"] for view in json.loads(page.data)["views"]) == list(range(3, MOST_VIEWS + 3))
     assert "3 more images" in " ".join(page.text)
+
+
+class TestFile:
+    def test_findings_in_hand_become_the_page_of_their_study(self, make_findings, tmp_path):
+        left = make_findings(path="/home/jane/exam/left.dcm")
+        right = make_findings(laterality="R", path="right.dcm", rods=2)
+        written = mc.write_html([left, right], tmp_path / "new" / "study.html")
+        assert written == tmp_path / "new" / "study.html"
+        page = Reader(written.read_bytes())
+        views = json.loads(page.data)["views"]
+        assert [(view["name"], view["path"]) for view in views] == [
+            ("right CC", "right.dcm"),
+            ("left CC", "left.dcm"),
+        ]
+        assert [len(view["found"]["calcifications"]) for view in views] == [8, 7]
+        assert b"jane" not in written.read_bytes()
+        assert [path.name for path in written.parent.iterdir()] == ["study.html"]
+
+    def test_one_image_is_a_page_of_one_view(self, findings, tmp_path):
+        page = mc.write_html(findings, tmp_path / "one.html").read_bytes()
+        row = {**findings.image_row(), "path": "one.dcm"}
+        how = f"parameters {findings.parameters.hash[:16]}, rules {findings.lexicon.hash[:16]}"
+        assert page == study_page([dataclasses.replace(shown(findings), image=row)], how)
+
+    def test_a_page_is_of_one_study(self, findings, make_findings, tmp_path):
+        with pytest.raises(InvalidParameter, match="of 2 studies, and a page is of one"):
+            mc.write_html([findings, make_findings(study_instance_uid="9.9")], tmp_path / "page.html")
+        with pytest.raises(InvalidParameter, match="there are none"):
+            mc.write_html([], tmp_path / "page.html")
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_says_what_of_the_patient_is_on_it(findings):
+    for page in (
+        page_of(shown(findings)),
+        Reader("".join(index_parts([index_row(findings.record(), None, None)], "")).encode()),
+    ):
+        text = " ".join(page.text)
+        assert "Not here: name, number, birth date" in text
+        assert "whatever is burned into them" in text
