@@ -32,7 +32,16 @@ from mammocalc_kernels.candidate_state import (
 from mammocalc_kernels.compile import kernel
 from mammocalc_kernels.measured_columns import BLUR, BLUR_ERROR, LUCENCY, WALL_THICKNESS, WIDTH_ERROR
 from mammocalc_kernels.profile_fit import BASE, COST, DOME, ERROR, FLAT, HALF_WIDTH, fit_blur, fit_body
-from mammocalc_kernels.rim_profile import CORE_LUCENCY, INNER, LEAST_DIP, OUTER, dip, fit_hollow, is_hollow
+from mammocalc_kernels.rim_profile import (
+    CORE_LUCENCY,
+    INNER,
+    LEAST_DIP,
+    OUTER,
+    dip,
+    fit_hollow,
+    is_hollow,
+    wall_noise,
+)
 
 BIN = 0.5
 # A hollow is looked for where the half width is at least this many blurs.
@@ -94,6 +103,7 @@ def fit_bodies(
         row = out[chosen[k]]
         count, start, reach = int(state[k, SAMPLES]), state[k, START], state[k, REACH]
         noise, height = state[k, DEVIATION] * correlation, state[k, HEIGHT]
+        rise_noise = wall_noise(state[k, DEVIATION], correlation)
         # How far the background may be off grows with the texture around.
         base_sigma = 0.2 + 0.4 * max(state[k, DEVIATION] ** 2 - 1.0, 0.0) ** 0.5
         pool = int(state[k, PATCH])
@@ -102,7 +112,7 @@ def fit_bodies(
         keys = depth if compact else along_pool[pool:end]
         low, high = (0.0, reach) if compact else (state[k, FIRST], state[k, LAST])
         n = bin_samples(depth, value_pool[pool:end], keys, count, low, high, 0.0, reach, BIN, xs, vs, ws)
-        significance = dip(xs, vs, ws, n, start, noise, state[k, CENTRE_CONTRAST : CENTRE_CONTRAST + 3])
+        significance = dip(xs, vs, ws, n, start, rise_noise, state[k, CENTRE_CONTRAST : CENTRE_CONTRAST + 3])
         state[k, FITTED] = 0.0
         state[k, HOLLOW] = 0.0
         if len(sigmas) > 0:
@@ -125,7 +135,7 @@ def fit_bodies(
         row[WIDTH_ERROR] = 2.0 * fit[ERROR] * noise
         if start > least_hollow and significance > LEAST_DIP:
             fit_hollow(table, flat_body, xs, vs, ws, n, start, sigma, base_sigma, hollow)
-            if is_hollow(hollow, fit[COST], noise):
+            if is_hollow(hollow, fit[COST], rise_noise):
                 state[k, HOLLOW] = 1.0
                 state[k, HALF] = hollow[OUTER]
                 state[k, DOME_PART] = 0.0

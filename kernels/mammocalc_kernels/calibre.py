@@ -58,7 +58,7 @@ from mammocalc_kernels.measured_columns import (
     WIDTH_VARIATION,
 )
 from mammocalc_kernels.profile_fit import ERROR, FLAT, HALF_WIDTH, find_tip, fit_local_width
-from mammocalc_kernels.rim_profile import closure
+from mammocalc_kernels.rim_profile import closure, wall_noise
 
 # Stretches (share of the length: middle, half span) whose calibres make the taper.
 _TAPER_AT = (0.15, 0.5, 0.85)
@@ -302,7 +302,7 @@ def measure_lengths(
                 across[i] = 0.5 * share if across[i] < 0.0 else 0.5 + 0.5 * share
             row[RING_CLOSURE] = closure(
                 across, depth, value, count, state[k, CENTRE_CONTRAST], state[k, WALL_CONTRAST], state[k, WALL_AT],
-                state[k, DEVIATION] * correlation,
+                wall_noise(state[k, DEVIATION], correlation),
             )  # fmt: skip
         # Tips, by the core of the body from three half widths inwards.
         # A hollow body has no core: it is judged by its whole width.

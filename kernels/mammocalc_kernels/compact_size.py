@@ -51,7 +51,7 @@ from mammocalc_kernels.measured_columns import (
     WIDTH,
     WIDTH_MAX,
 )
-from mammocalc_kernels.rim_profile import closure
+from mammocalc_kernels.rim_profile import closure, wall_noise
 
 SECTORS = 64
 # Variance along each axis of binomial 3 x 3 smoothing, px squared.
@@ -417,7 +417,7 @@ def measure_compact(
                 )  # fmt: skip
             row[RING_CLOSURE] = closure(
                 turn, depth, value, count, state[k, CENTRE_CONTRAST], state[k, WALL_CONTRAST], state[k, WALL_AT],
-                state[k, DEVIATION] * correlation,
+                wall_noise(state[k, DEVIATION], correlation),
             )  # fmt: skip
         row[ORIENTATION] = -angle
         row[STRAIGHTNESS] = 1.0

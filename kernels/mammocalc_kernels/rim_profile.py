@@ -16,9 +16,26 @@ N_HOLLOW = 7
 
 _LEAST_INNER, _MOST_INNER = 0.15, 0.97
 # A hollow body must explain the profile better than a solid one by this much chi-square, and be this lucent.
-_LEAST_GAIN, _LEAST_LUCENCY = 12.0, 0.1
+_LEAST_GAIN, _LEAST_LUCENCY = 5.0, 0.1
+# Share of the variance of the texture around that means over a wall and a centre differ by: what is as broad as the
+# body shifts both alike, and a slope cancels around it.
+_TEXTURE_SHARE = 0.05
 # A wall must stand this much above the centre (the inner third of the profile), by this many standard errors.
-_CORE_SHARE, _LEAST_RISE, LEAST_DIP = 0.35, 1.04, 3.5
+_CORE_SHARE, _LEAST_RISE, LEAST_DIP = 0.35, 1.04, 2.5
+
+
+@kernel
+def wall_noise(deviation: float, correlation: float) -> float:
+    """Deviation of noise and texture that tells a wall from a centre, of one uncorrelated pixel.
+
+    Parameters
+    ----------
+    deviation : float
+        Of noise and texture around the candidate, noise units, at least 1.
+    correlation : float
+        Noise of sums relative to that of uncorrelated noise of the same pixel deviation, at least 1.
+    """
+    return correlation * math.sqrt(1.0 + _TEXTURE_SHARE * max(deviation * deviation - 1.0, 0.0))
 
 
 @kernel
@@ -159,7 +176,7 @@ def fit_hollow(
 
 @kernel
 def is_hollow(hollow: Any, solid_cost: float, noise: float) -> bool:
-    """Whether the fit of `fit_hollow` is better than the best solid one by more than noise (deviation, noise units)."""
+    """Whether the fit of `fit_hollow` is better than the best solid one by more than noise, that of `wall_noise`."""
     gain = solid_cost - hollow[COST]
     return gain > _LEAST_GAIN * noise * noise and hollow[CORE_LUCENCY] > _LEAST_LUCENCY
 
@@ -175,7 +192,7 @@ def dip(xs: Any, vs: Any, ws: Any, n: int, half_width: float, noise: float, out:
     half_width : float
         Half width of the outline, px: the wall lies within it.
     noise : float
-        Deviation of noise and texture.
+        From `wall_noise`.
     out : ndarray of float64, shape (>= 3,)
         Written: contrast of the centre, of the wall, and where the wall stands, px.
     """
@@ -222,7 +239,7 @@ def closure(
     centre, wall, wall_at : float
         Contrast of the centre and of the wall, and where the wall stands, px: from `dip`.
     noise : float
-        Deviation of noise and texture.
+        From `wall_noise`.
     """
     band = max(0.75, 0.1 * wall_at)
     samples = 0

@@ -15,6 +15,7 @@ from mammocalc_kernels.rim_profile import (
     fit_hollow,
     hollow_cost,
     is_hollow,
+    wall_noise,
 )
 from scipy import optimize
 
@@ -80,7 +81,7 @@ def test_walls_are_where_the_cost_is_least(body, outer, inner):
     assert out[OUTER] == pytest.approx(best_outer, abs=0.05)
     assert out[INNER] == pytest.approx(best_outer * best_share, abs=0.1)
     assert is_hollow(out, out[COST] + 100, 1.0)
-    assert not is_hollow(out, out[COST] + 100, 3.0)
+    assert not is_hollow(out, out[COST] + 100, 5.0)
     assert not is_hollow(out, out[COST] + 1, 1.0)
 
 
@@ -124,6 +125,13 @@ def test_dip_of_rings_domes_constants_and_nothing():
     assert dip(x, model(SPHERE, x, 8.0, 1.0), np.ones(24), 24, 8.0, 1.0, out) == 0
     assert dip(x, np.full(24, 5.0), np.ones(24), 24, 8.0, 1.0, out) == 0
     assert dip(x, ring, np.zeros(24), 24, 8.0, 1.0, out) == 0
+
+
+def test_wall_noise_in_white_noise_and_in_tissue():
+    assert wall_noise(1.0, 1.0) == 1.0
+    assert wall_noise(1.0, 2.0) == 2.0
+    # Tissue as strong as ten times the noise: most of it shifts wall and centre alike.
+    assert wall_noise(10.0, 1.0) == pytest.approx(np.sqrt(1 + 0.05 * 99))
 
 
 def closure_by_parts(place, depth, value, centre, wall, wall_at, noise):
