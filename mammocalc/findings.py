@@ -75,9 +75,12 @@ class Findings:
         return len(self.classification)
 
     def __repr__(self) -> str:
-        name = Path(self.mammogram.path).name or "image"
-        clusters = len(self.arrangement.clusters["cluster_id"])
-        return f"<Findings in {name}: {len(self)} calcifications, {clusters} clusters>"
+        return f"<Findings in {Path(self.mammogram.path).name or 'image'}: {self.summary()}>"
+
+    def summary(self) -> str:
+        """How many calcifications and clusters there are, in words."""
+        counts = {"calcification": len(self), "cluster": len(self.arrangement.clusters["cluster_id"])}
+        return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
 
     def record(self, path: str | None = None) -> dict[TableName, dict[str, NDArray[Any]]]:
         """The rows of the three tables as plain columns, without pixels: small to pickle, ready for `write_tables`.
@@ -244,6 +247,8 @@ class Findings:
         ax: Axes | None = None,
         *,
         bounds: tuple[int, int, int, int] | None = None,
+        figsize: tuple[float, float] | None = None,
+        legend: bool = True,
         **image_arguments: Any,
     ) -> Axes:
         """Draw the image with outlines coloured by label, clusters, chains, a legend and a millimetre scale bar.
@@ -254,8 +259,12 @@ class Findings:
             Drawn into; by default a new figure of fitting shape.
         bounds : tuple of int, optional
             The part to show as (row_min, col_min, row_max, col_max), stored pixels, half open; by default the breast.
+        figsize : (width, height), optional
+            Of the new figure, inches; by default what fits the part shown.
+        legend : bool
+            Whether labels and their counts are told: beside a new picture, in a corner of given axes.
         **image_arguments
-            Go to `matplotlib.axes.Axes.imshow`, e.g. ``vmin``, ``vmax`` (window, in density), ``cmap``.
+            Go to `matplotlib.axes.Axes.imshow`, e.g. ``vmin``, ``vmax`` (window, in density), ``cmap``, ``norm``.
 
         Returns
         -------
@@ -265,11 +274,11 @@ class Findings:
         Raises
         ------
         InvalidParameter
-            The bounds hold no pixel of the image.
+            The bounds hold no pixel of the image, or a size is given for the figure of axes that are there.
         """
         from mammocalc.write.figure import plot
 
-        return plot(self, ax, bounds, image_arguments)
+        return plot(self, ax, bounds, figsize, legend, image_arguments)
 
     def napari_layers(self) -> list[LayerData]:
         """What `to_napari` shows, as layer data tuples; nothing of napari is needed for it.

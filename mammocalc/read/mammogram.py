@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Intent = Literal["FOR PROCESSING", "FOR PRESENTATION", "UNKNOWN"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mammogram:
     """One frame of one mammogram as stored, with its scale and identifiers.
 
@@ -63,3 +63,10 @@ class Mammogram:
     sop_instance_uid: str = ""
     study_instance_uid: str = ""
     frame: int = 0
+
+    def __repr__(self) -> str:
+        rows, columns = self.pixels.shape
+        side = " ".join(word for word in (self.laterality, self.view, *self.view_modifiers) if word)
+        frame = f", frame {self.frame}" if self.frame else ""
+        size = f"{rows} x {columns} px of {self.pixel_spacing_mm:.4g} mm"
+        return f"<Mammogram{f' {side}' if side else ''}{frame}: {size}, {self.intent}>"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mammocalc.errors import InvalidParameter
 from mammocalc.write.display import Bounds, breast_bounds, display_of
@@ -23,32 +24,58 @@ _LONGEST_SIDE = 1600
 
 
 def plot(
-    findings: Findings, ax: Axes | None, bounds: Bounds | None, image_arguments: Mapping[str, Any]
+    findings: Findings,
+    ax: Axes | None,
+    bounds: Bounds | None,
+    figsize: tuple[float, float] | None,
+    legend: bool,
+    image_arguments: Mapping[str, Any],
 ) -> Axes:
     """Draw `findings`; see `mammocalc.findings.Findings.plot`.
 
     Raises
     ------
     InvalidParameter
-        The bounds hold no pixel of the image.
+        The bounds hold no pixel of the image, or a size is given for the figure of axes that are there.
     """
     shown = _inside(findings, bounds)
+    if ax is not None and figsize is not None:
+        raise InvalidParameter("figsize: the axes are given, and with them the figure and its size")
+    is_new = ax is None
     if ax is None:
-        ax = _new_axes(shown)
+        ax = _new_axes(shown, figsize, legend)
+    members = _within(findings, shown)
     _draw_image(ax, findings, shown, image_arguments)
     _draw_chains(ax, findings)
-    _draw_clusters(ax, findings)
-    _draw_outlines(ax, findings, shown)
+    _draw_clusters(ax, findings, shown)
+    _draw_outlines(ax, findings, shown, members)
+    if legend and len(members):
+        _draw_legend(ax, findings, members, is_new)
     _draw_scale_bar(ax, findings.mammogram.pixel_spacing_mm, shown)
     row_min, col_min, row_max, col_max = shown
     ax.set_xlim(col_min - 0.5, col_max - 0.5)
     ax.set_ylim(row_max - 0.5, row_min - 0.5)
     ax.set_xlabel("column (px)")
     ax.set_ylabel("row (px)")
+    ax.set_title(_title(findings, len(members)))
+    return ax
+
+
+def _title(findings: Findings, count: int) -> str:
     image = findings.mammogram
     side = " ".join(word for word in (image.laterality, image.view) if word)
-    ax.set_title(f"{side}: {len(findings)} calcifications" if side else f"{len(findings)} calcifications")
-    return ax
+    of_all = f" of {len(findings)}" if count < len(findings) else ""
+    counted = f"{count}{of_all} calcification{'' if len(findings) == 1 else 's'}"
+    return f"{side}: {counted}" if side else counted
+
+
+def _within(findings: Findings, bounds: Bounds) -> NDArray[np.intp]:
+    """Rows of the calcifications of which any part lies inside."""
+    columns = findings.measurements.columns
+    row_min, col_min, row_max, col_max = bounds
+    inside = (columns["row_max"] > row_min) & (columns["row_min"] < row_max)
+    inside &= (columns["col_max"] > col_min) & (columns["col_min"] < col_max)
+    return np.flatnonzero(inside)
 
 
 def _inside(findings: Findings, bounds: Bounds | None) -> Bounds:
@@ -62,13 +89,14 @@ def _inside(findings: Findings, bounds: Bounds | None) -> Bounds:
     return cut
 
 
-def _new_axes(bounds: Bounds) -> Axes:
+def _new_axes(bounds: Bounds, figsize: tuple[float, float] | None, legend: bool) -> Axes:
     from matplotlib import pyplot as plt
 
     height, width = bounds[2] - bounds[0], bounds[3] - bounds[1]
     # Room for the legend at the right.
-    size = (9.0 * min(width / height, 1.6) + 2.6, 9.0 * min(1.0, 1.6 * height / width))
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    room = 2.6 if legend else 0.8
+    fitting = (9.0 * min(width / height, 1.6) + room, 9.0 * min(1.0, 1.6 * height / width))
+    return plt.subplots(figsize=figsize or fitting, layout="constrained")[1]
 
 
 def _draw_image(ax: Axes, findings: Findings, bounds: Bounds, image_arguments: Mapping[str, Any]) -> None:
@@ -85,34 +113,62 @@ def _draw_image(ax: Axes, findings: Findings, bounds: Bounds, image_arguments: M
         "extent": (col_min - 0.5, col_max - 0.5, row_max - 0.5, row_min - 0.5),
         **image_arguments,
     }
+    if image_arguments.get("norm") is not None:
+        # A norm has its own window.
+        for name in ("vmin", "vmax"):
+            if name not in image_arguments:
+                del arguments[name]
     ax.imshow(display.shown(stored, bounds), **arguments)
 
 
-def _draw_outlines(ax: Axes, findings: Findings, bounds: Bounds) -> None:
+def _draw_outlines(ax: Axes, findings: Findings, bounds: Bounds, members: NDArray[np.intp]) -> None:
     from matplotlib.collections import LineCollection
-    from matplotlib.lines import Line2D
 
     # A little outside, so that the calcification itself stays visible.
     distance_px = max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / 600
-    label, suspicion = findings.classification.label, findings.classification.suspicion
-    present, counts = np.unique(label, return_counts=True)
-    count_of = dict(zip(present.tolist(), counts.tolist(), strict=True))
-    handles = []
-    for name in (name for name in LABEL_COLOURS if name in count_of):
-        members = np.flatnonzero(label == name)
-        width = [1.8 if suspicion[k] == "suspicious" else 1.0 for k in members]
-        colour = hexadecimal(LABEL_COLOURS[name])
-        polygons = [findings.outline(int(k) + 1, distance_px)[:, ::-1] for k in members]
+    for name, of_label, widths in _by_label(findings, members):
+        polygons = [findings.outline(int(k) + 1, distance_px)[:, ::-1] for k in of_label]
         closed = [np.vstack((polygon, polygon[:1])) for polygon in polygons]
-        ax.add_collection(LineCollection(closed, colors=colour, linewidths=width, label=name), autolim=False)
-        handles.append(
-            Line2D([], [], color=colour, linewidth=max(width), label=f"{words(name)} ({count_of[name]})")
+        colour = hexadecimal(LABEL_COLOURS[name])
+        ax.add_collection(LineCollection(closed, colors=colour, linewidths=widths, label=name), autolim=False)
+
+
+def _by_label(
+    findings: Findings, members: NDArray[np.intp]
+) -> Iterator[tuple[str, NDArray[np.intp], list[float]]]:
+    """Each label among `members` with its rows and their widths of line: suspicious ones are heavier."""
+    label, suspicion = findings.classification.label, findings.classification.suspicion
+    for name in LABEL_COLOURS:
+        of_label = members[label[members] == name]
+        if len(of_label):
+            yield name, of_label, [1.8 if suspicion[k] == "suspicious" else 1.0 for k in of_label]
+
+
+def _draw_legend(ax: Axes, findings: Findings, members: NDArray[np.intp], beside: bool) -> None:
+    """Labels and how many there are of each, beside the picture or in its corner away from the chest wall."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=hexadecimal(LABEL_COLOURS[name]),
+            linewidth=max(widths),
+            label=f"{words(name)} ({len(of_label)})",
         )
-    if handles:
-        ax.legend(
-            handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, facecolor="0.25",
-            labelcolor="0.95", fontsize="small",
-        )  # fmt: skip
+        for name, of_label, widths in _by_label(findings, members)
+    ]
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
+    if not beside:
+        free = "left" if findings.scene.anatomy.chest_wall == "right" else "right"
+        place = {"loc": f"upper {free}", "framealpha": 0.6}
+    ax.legend(
+        handles=handles,
+        facecolor="0.25",
+        labelcolor="0.95",
+        fontsize="small" if beside else "x-small",
+        **place,
+    )
 
 
 def _draw_chains(ax: Axes, findings: Findings) -> None:
@@ -121,17 +177,21 @@ def _draw_chains(ax: Axes, findings: Findings) -> None:
         ax.plot(curve[:, 1], curve[:, 0], color=colour, linewidth=0.8, linestyle=(0, (6, 4)))
 
 
-def _draw_clusters(ax: Axes, findings: Findings) -> None:
+def _draw_clusters(ax: Axes, findings: Findings, bounds: Bounds) -> None:
     from matplotlib.patches import Polygon
 
     colour = hexadecimal(CLUSTER_COLOUR)
+    middle = (bounds[1] + bounds[3]) / 2
     for place in range(len(findings.arrangement.clusters["cluster_id"])):
         hull = cluster_hull(findings, place)[:, ::-1]
         suspicious = findings.classification.cluster_suspicion[place] == "suspicious"
         ax.add_patch(Polygon(hull, fill=False, edgecolor=colour, linewidth=1.6 if suspicious else 0.8))
+        # Towards the middle, where there is room for it.
+        is_left = hull[:, 0].mean() < middle
+        corner = max(hull[:, 0].min(), bounds[1]) if is_left else min(hull[:, 0].max(), bounds[3] - 1)
         ax.annotate(
-            cluster_caption(findings, place), (hull[:, 0].min(), hull[:, 1].min()), color=colour, fontsize="x-small",
-            xytext=(0, 2), textcoords="offset points", clip_on=True,
+            cluster_caption(findings, place), (corner, hull[:, 1].min()), color=colour, fontsize="x-small",
+            ha="left" if is_left else "right", xytext=(0, 2), textcoords="offset points", clip_on=True,
         )  # fmt: skip
 
 

@@ -4,68 +4,98 @@ from __future__ import annotations
 
 import base64
 import html
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from mammocalc.write.overlay import NOTICE, draw_overlay
+from mammocalc.write.overlay import NOTICE, draw_preview
 from mammocalc.write.palette import LABEL_COLOURS, hexadecimal, words
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mammocalc.findings import Findings
 
-_LONGEST_SIDE = 1100
+_LONGEST_SIDE = 940
+_QUALITY = 88
 _ROWS = 10
 _COLUMNS = [
-    "calcification_id", "row", "col", "length_mm", "width_mm", "elongation", "lucency", "score", "label", "suspicion",
+    "calcification_id", "label", "suspicion", "length_mm", "width_mm", "elongation", "lucency", "score", "row", "col",
     "rule", "cluster_id",
 ]  # fmt: skip
+_CLUSTER_COLUMNS = [
+    "cluster_id", "n_calcifications", "distribution", "morphology", "suspicion", "extent_mm", "area_mm2",
+    "density_per_cm2", "linearity", "row", "col",
+]  # fmt: skip
+_READ_AS_WORDS = ("label", "suspicion", "morphology", "distribution")
 
 
 def html_of(findings: Findings) -> str:
     """The notebook view of `findings` as HTML that needs nothing from outside."""
     image = findings.mammogram
-    clusters = findings.clusters
     facts = [
         " ".join(word for word in (image.laterality, image.view, *image.view_modifiers) if word),
         f"{image.pixels.shape[0]} × {image.pixels.shape[1]} px of {image.pixel_spacing_mm:.4g} mm",
-        f"{len(findings)} calcifications, {len(clusters)} clusters",
-        f"{findings.seconds:.2f} s" if np.isfinite(findings.seconds) else "",
+        findings.summary(),
     ]
     parts = [
         "<div>",
         f"<p><b>{html.escape('; '.join(fact for fact in facts if fact))}</b></p>",
-        f"<p>{_legend(findings)}</p>",
-        f'<img alt="overlay of the findings" style="max-width:100%" src="data:image/png;base64,{_picture(findings)}">',
+        f'<p style="line-height:1.9">{_legend(findings)}</p>',
+        '<img alt="the breast with the findings" style="max-width:100%;height:auto" '
+        f'src="data:image/jpeg;base64,{_picture(findings)}">',
     ]
     if len(findings):
-        table = findings.calcifications[_COLUMNS]
-        parts.append(table.head(_ROWS).to_html(index=False, float_format="{:.3g}".format, border=0))
-        if len(table) > _ROWS:
-            parts.append(f"<p>and {len(table) - _ROWS} more in <code>.calcifications</code></p>")
-    if len(clusters):
-        shown = clusters.drop(columns=["path", "sop_instance_uid", "frame"])
-        parts.append(shown.to_html(index=False, float_format="{:.3g}".format, border=0))
+        parts.append(_table(findings.calcifications[_COLUMNS].head(_ROWS)))
+        if len(findings) > _ROWS:
+            parts.append(f"<p>and {len(findings) - _ROWS} more in <code>.calcifications</code></p>")
+    if len(findings.clusters):
+        parts.append(_table(findings.clusters[_CLUSTER_COLUMNS]))
     parts.append(f"<p><small>{NOTICE}.</small></p></div>")
     return "\n".join(parts)
 
 
 def _legend(findings: Findings) -> str:
-    labels, counts = np.unique(findings.classification.label, return_counts=True)
-    count_of = dict(zip(labels.tolist(), counts.tolist(), strict=True))
-    return " ".join(
-        f'<span style="background:#333;color:{hexadecimal(colour)};padding:1px 6px;white-space:nowrap">'
-        f"{words(label)} {count_of[label]}</span>"
-        for label, colour in LABEL_COLOURS.items()
-        if label in count_of
-    )
+    """Labels with their counts; suspicious ones framed as their outlines are: heavier."""
+    label, suspicion = findings.classification.label, findings.classification.suspicion
+    chips = []
+    for name, colour in LABEL_COLOURS.items():
+        members = label == name
+        if members.any():
+            width = 3 if (suspicion[members] == "suspicious").any() else 1
+            chips.append(
+                f'<span style="background:#222;color:#eee;border:{width}px solid {hexadecimal(colour)};'
+                f'border-radius:4px;padding:1px 6px;white-space:nowrap">{words(name)} {members.sum()}</span>'
+            )
+    return " ".join(chips)
 
 
 def _picture(findings: Findings) -> str:
-    picture = draw_overlay(findings)
-    scale = min(1.0, _LONGEST_SIDE / max(picture.shape))
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return base64.b64encode(
-        cv2.imencode(".png", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1].tobytes()
-    ).decode()
+    settings = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        _QUALITY,
+        # Thin coloured lines need colours at full resolution.
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    picture = cv2.cvtColor(draw_preview(findings, _LONGEST_SIDE), cv2.COLOR_RGB2BGR)
+    return base64.b64encode(cv2.imencode(".jpg", picture, settings)[1].tobytes()).decode()
+
+
+def _table(rows: pd.DataFrame) -> str:
+    formatters: Mapping[str, Any] = {
+        name: (lambda text: words(str(text))) if name in _READ_AS_WORDS else _figure
+        for name in rows.columns
+        if name in _READ_AS_WORDS or rows[name].dtype.kind == "f"
+    }
+    table = rows.to_html(index=False, border=0, formatters=dict(formatters), na_rep="", justify="right")
+    return f'<div style="overflow-x:auto">{table}</div>'
+
+
+def _figure(value: float) -> str:
+    """Three digits, and of a position in the thousands all."""
+    if not np.isfinite(value):
+        return ""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -108,17 +108,60 @@ def write_overlay(findings: Findings, path: str | os.PathLike[str]) -> Path:
 
 def _draw(findings: Findings) -> Canvas:
     """The picture in cv2's order of colours: blue, green, red."""
-    display = display_of(findings.mammogram, findings.scene)
-    bounds = breast_bounds(findings.mammogram, findings.scene)
-    longest = max(bounds[2] - bounds[0], bounds[3] - bounds[1])
-    view = _View(bounds, min(LONGEST_SIDE / longest, LARGEST_MAGNIFICATION))
+    display, view = _display_and_view(findings, LONGEST_SIDE)
     details = list(_detail_bounds(findings))
     grey = _grey_picture(findings, display, view)
     height, width = grey.shape
     canvas = np.empty((max(height, _panel_height(findings, len(details))), width + PANEL_WIDTH, 3), np.uint8)
     canvas[height:, :width] = 0
     canvas[:, width:] = _SHADE
-    picture, panel = canvas[:height, :width], canvas[:, width:]
+    _draw_breast(canvas[:height, :width], grey, findings, view, details)
+    _draw_panel(canvas[:, width:], findings, display, details)
+    return canvas
+
+
+def draw_preview(findings: Findings, longest_side: int) -> Canvas:
+    """Draw a smaller picture without a legend: captions stay readable, and the details fit beside the breast.
+
+    Parameters
+    ----------
+    findings : Findings
+    longest_side : int
+        Of the breast's picture, pixels.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        Red, green, blue.
+    """
+    display, view = _display_and_view(findings, longest_side)
+    grey = _grey_picture(findings, display, view)
+    height, width = grey.shape
+    step = _DETAIL_SIDE + _DETAIL_GAP
+    down = max(height // step, 1)
+    details = list(_detail_bounds(findings))[: 2 * down]
+    across = -(-len(details) // down)
+    canvas = np.full((height, width + across * step, 3), _SHADE, np.uint8)
+    _draw_breast(canvas[:, :width], grey, findings, view, details)
+    for i, bounds in enumerate(details):
+        top, left = (i // across) * step, width + _DETAIL_GAP + (i % across) * step
+        square = canvas[top : top + _DETAIL_SIDE, left : left + _DETAIL_SIDE]
+        if square.shape[:2] == (_DETAIL_SIDE, _DETAIL_SIDE):
+            _draw_detail(square, findings, display, bounds, _LETTERS[i])
+    return np.ascontiguousarray(canvas[..., ::-1])
+
+
+def _display_and_view(findings: Findings, longest_side: int) -> tuple[Display, _View]:
+    bounds = breast_bounds(findings.mammogram, findings.scene)
+    longest = max(bounds[2] - bounds[0], bounds[3] - bounds[1])
+    scale = min(longest_side / longest, LARGEST_MAGNIFICATION)
+    return display_of(findings.mammogram, findings.scene), _View(bounds, scale)
+
+
+def _draw_breast(
+    picture: Canvas, grey: Canvas, findings: Findings, view: _View, details: Sequence[Bounds]
+) -> None:
+    """The breast with all that was found, and the frames of its details."""
     cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR, picture)
     _draw_chains(picture, findings, view)
     _draw_clusters(picture, findings, view)
@@ -126,9 +169,8 @@ def _draw(findings: Findings) -> Canvas:
     _write_captions(picture, findings, view)
     for letter, detail in zip(_LETTERS, details, strict=False):
         _draw_frame(picture, view, detail, letter)
-    _draw_scale_bar(picture, findings.mammogram.pixel_spacing_mm / view.scale, (24, height - 28))
-    _draw_panel(panel, findings, display, details)
-    return canvas
+    corner = (24, picture.shape[0] - 28)
+    _draw_scale_bar(picture, findings.mammogram.pixel_spacing_mm / view.scale, corner)
 
 
 def _grey_picture(findings: Findings, display: Display, view: _View) -> NDArray[np.uint8]:

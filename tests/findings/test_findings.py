@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import json
 import pickle
 import re
 
+import cv2
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
-from matplotlib.colors import to_hex
+from matplotlib.colors import PowerNorm, to_hex
 from pandas.testing import assert_frame_equal
 
 from mammocalc.errors import InvalidParameter
@@ -63,6 +66,20 @@ def test_view_modifiers_are_told(make_findings):
     assert row["status"] == "ok"
 
 
+def test_tables_are_plain_pandas(findings, tmp_path):
+    for table in (findings.images, findings.calcifications, findings.clusters):
+        assert type(table) is pd.DataFrame
+        assert isinstance(table.index, pd.RangeIndex)
+        assert not table.columns.has_duplicates
+        assert {dtype.kind for dtype in table.dtypes} <= set("iufO")
+    by_label = findings.calcifications.groupby("label")["length_mm"].agg(["count", "median"])
+    assert by_label.loc["punctate"].tolist() == [6, 0.4]
+    joined = findings.calcifications.merge(findings.clusters, on=["path", "cluster_id"], suffixes=("", "_of"))
+    assert len(joined) == 6
+    findings.calcifications.to_csv(tmp_path / "table.csv", index=False)
+    assert len(pd.read_csv(tmp_path / "table.csv")) == 7
+
+
 def test_nothing_found_gives_empty_tables_of_the_same_types(findings, make_findings):
     nothing = make_findings(rods=0, specks=0)
     assert (len(nothing.calcifications), len(nothing.clusters), len(nothing.images)) == (0, 0, 1)
@@ -105,7 +122,7 @@ def test_an_unknown_calcification_is_named(findings, number):
 
 
 def test_its_name_says_what_it_is(findings):
-    assert repr(findings) == "<Findings in one.dcm: 7 calcifications, 1 clusters>"
+    assert repr(findings) == "<Findings in one.dcm: 7 calcifications, 1 cluster>"
 
 
 def outline_colours(ax):
@@ -142,6 +159,40 @@ def test_a_plot_goes_into_given_axes_with_given_image_arguments(findings):
     assert image.get_clim() == (0.1, 0.3)
 
 
+def test_a_plot_takes_the_usual_arguments(findings):
+    ax = findings.plot(figsize=(4, 5), legend=False, norm=PowerNorm(0.5, 0.0, 1.0), interpolation="nearest")
+    assert tuple(ax.figure.get_size_inches()) == (4, 5)
+    assert ax.get_legend() is None
+    (image,) = ax.images
+    assert isinstance(image.norm, PowerNorm)
+    assert (image.get_clim(), image.get_interpolation()) == ((0.0, 1.0), "nearest")
+    with pytest.raises(InvalidParameter, match="figsize: the axes are given"):
+        findings.plot(ax, figsize=(4, 5))
+
+
+def test_the_legend_of_given_axes_stays_inside_them(findings):
+    figure, (ax, other) = plt.subplots(1, 2, figsize=(9, 5))
+    findings.plot(ax)
+    findings.plot(other)
+    figure.canvas.draw()
+    for one in (ax, other):
+        legend, picture = one.get_legend().get_window_extent(), one.get_window_extent()
+        assert picture.x0 < legend.x0
+        assert legend.x1 < picture.x1
+        # The chest wall is at the left.
+        assert legend.x0 + legend.x1 > picture.x0 + picture.x1
+
+
+def test_captions_of_clusters_stay_in_the_picture(findings):
+    for bounds in ((430, 190, 490, 240), (430, 215, 490, 300), (380, 0, 490, 222)):
+        ax = findings.plot(bounds=bounds, figsize=(8, 8))
+        ax.figure.canvas.draw()
+        (caption,) = (text for text in ax.texts if text.get_text().startswith("cluster"))
+        at = caption.xy[0]
+        assert bounds[1] - 0.5 <= at <= bounds[3] - 0.5
+        assert caption.get_horizontalalignment() == ("left" if at < sum(bounds[1::2]) / 2 else "right")
+
+
 def test_the_window_of_a_plot_is_in_density(findings):
     (image,) = findings.plot().images
     shown = np.asarray(image.get_array())
@@ -154,6 +205,8 @@ def test_a_part_can_be_plotted(findings):
     assert ax.images[0].get_array().shape == (60, 50)
     assert ax.get_ylim() == (489.5, 429.5)
     assert "1 mm" in [text.get_text() for text in ax.texts]
+    assert ax.get_title() == "L CC: 6 of 7 calcifications"
+    assert [entry.get_text() for entry in ax.get_legend().get_texts()] == ["punctate (6)"]
 
 
 def test_a_part_outside_the_image_is_refused(findings):
@@ -169,8 +222,6 @@ def test_a_large_image_is_plotted_reduced(findings, monkeypatch):
 
 
 def test_chains_are_plotted(make_findings):
-    import dataclasses
-
     findings = make_findings()
     findings.arrangement.columns["chain_id"][0] = 1
     curve = np.array([[200.0, 100.0], [210.0, 130.0], [230.0, 170.0]])
@@ -184,13 +235,38 @@ def test_chains_are_plotted(make_findings):
 
 def test_the_notebook_view(findings, make_findings):
     view = findings._repr_html_()
-    assert "7 calcifications, 1 clusters" in view
-    assert re.search(r'src="data:image/png;base64,[A-Za-z0-9+/=]{1000,}"', view)
+    assert "7 calcifications, 1 cluster" in view
     assert view.count("<tr") == 1 + 7 + 1 + 1
+    assert "large rod-like 1</span>" in view
     assert "not a medical device" in view
     assert "http" not in view
     assert view.count("<table") == 2
     assert make_findings(rods=0, specks=0)._repr_html_().count("<table") == 0
+    # The same wherever and whenever it was made: it can be kept in a notebook under version control.
+    assert view == dataclasses.replace(findings, seconds=99.0)._repr_html_()
+
+
+def test_the_picture_of_the_notebook_view(findings):
+    encoded = re.search(r'src="data:image/jpeg;base64,([A-Za-z0-9+/=]+)"', findings._repr_html_())[1]
+    data = base64.b64decode(encoded)
+    assert len(data) < 500_000
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+    # 760 x 450 px of the breast to a height of 940, details of 300 px beside it.
+    assert picture.shape == (940, 557 + 312, 3)
+    for label in ("large_rod_like", "punctate"):
+        distance = np.abs(picture - LABEL_COLOURS[label]).max(axis=2)
+        assert (distance[:, :557] < 60).sum() > 50
+        assert (distance[:, 557:] < 60).sum() > 50
+
+
+def test_figures_of_the_notebook_view_are_readable():
+    from mammocalc.write.notebook import _table
+
+    table = pd.DataFrame(
+        {"label": ["large_rod_like"], "row": [1029.31], "length_mm": [0.51294], "lucency": [np.nan]}
+    )
+    cells = re.findall(r"<td>(.*?)</td>", _table(table))
+    assert cells == ["large rod-like", "1029", "0.513", ""]
 
 
 def test_the_notebook_view_quotes_what_comes_from_the_file(make_findings):

@@ -1,10 +1,11 @@
 """Side, view and modifiers, and the code tables behind them."""
 
+import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from mammocalc.read import read
+from mammocalc.read import Mammogram, read
 from mammocalc.read.view import MODIFIERS, VIEWS
 
 
@@ -64,3 +65,13 @@ def test_view_modifiers_are_kept(dicom_file):
 )
 def test_laterality(dicom_file, elements, side):
     assert read(dicom_file(**elements)).laterality == side
+
+
+def test_a_mammogram_says_in_short_what_it_is():
+    pixels = np.zeros((30, 20), np.uint16)
+    image = Mammogram(pixels, 0.07, "given", laterality="R", view="MLO", view_modifiers=("Magnification",))
+    assert repr(image) == "<Mammogram R MLO Magnification: 30 x 20 px of 0.07 mm, UNKNOWN>"
+    assert (
+        repr(Mammogram(pixels, 0.1, "given", frame=3))
+        == "<Mammogram, frame 3: 30 x 20 px of 0.1 mm, UNKNOWN>"
+    )
