@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
-from mammocalc_kernels.stable_sort import sort_stably
+from mammocalc_kernels.sorting import sort_ascending
 
 
 @kernel
@@ -43,67 +43,97 @@ def _root(parent, i):  # type: ignore[no-untyped-def]
 
 @kernel
 def _chessboard_distance(distance):  # type: ignore[no-untyped-def]
-    """In place: 0 stays 0, everything else becomes its chessboard distance to the nearest 0 (two passes)."""
+    """In place: 0 stays 0, everything else becomes its chessboard distance to the nearest 0 (two passes).
+
+    The outermost rows and columns are an apron that must not hold a 0; what they are left with means nothing.
+    """
     h, w = distance.shape
-    for i in range(h):
-        for j in range(w):
-            if distance[i, j] == 0:
-                continue
-            best = distance[i, j]
-            if i > 0:
-                for dj in range(-1, 2):
-                    if 0 <= j + dj < w and distance[i - 1, j + dj] + 1 < best:
-                        best = distance[i - 1, j + dj] + 1
-            if j > 0 and distance[i, j - 1] + 1 < best:
-                best = distance[i, j - 1] + 1
-            distance[i, j] = best
-    for i in range(h - 1, -1, -1):
-        for j in range(w - 1, -1, -1):
-            if distance[i, j] == 0:
-                continue
-            best = distance[i, j]
-            if i < h - 1:
-                for dj in range(-1, 2):
-                    if 0 <= j + dj < w and distance[i + 1, j + dj] + 1 < best:
-                        best = distance[i + 1, j + dj] + 1
-            if j < w - 1 and distance[i, j + 1] + 1 < best:
-                best = distance[i, j + 1] + 1
-            distance[i, j] = best
+    for i in range(1, h - 1):
+        above, here = distance[i - 1], distance[i]
+        for j in range(1, w - 1):
+            here[j] = min(here[j], min(above[j - 1], min(above[j], above[j + 1])) + np.int16(1))
+        for j in range(1, w - 1):
+            here[j] = min(here[j], here[j - 1] + np.int16(1))
+    for i in range(h - 2, 0, -1):
+        below, here = distance[i + 1], distance[i]
+        for j in range(1, w - 1):
+            here[j] = min(here[j], min(below[j - 1], min(below[j], below[j + 1])) + np.int16(1))
+        for j in range(w - 2, 0, -1):
+            here[j] = min(here[j], here[j + 1] + np.int16(1))
+
+
+@kernel
+def _smoothed_rows(plane, top, left, out, rows):  # type: ignore[no-untyped-def]
+    """`smoothed_value` of the rectangle at (top, left) that fills `out`; `rows` is scratch, three rows of it."""
+    h, w = plane.shape
+    ch, cw = out.shape
+    for i in range(-1, ch + 1):
+        source = plane[min(max(top + i, 0), h - 1)]
+        summed = rows[(i + 3) % 3]
+        first, last = 0, cw
+        if left == 0:
+            summed[0] = source[0] + np.float32(2) * source[0] + source[min(1, w - 1)]
+            first = 1
+        if left + cw == w:
+            last = max(cw - 1, first)
+            if last < cw:
+                summed[last] = source[w - 2] + np.float32(2) * source[w - 1] + source[w - 1]
+        before, centre, after = (
+            source[left + first - 1 : left + last - 1],
+            source[left + first : left + last],
+            source[left + first + 1 : left + last + 1],
+        )
+        target = summed[first:last]
+        for j in range(last - first):
+            target[j] = before[j] + np.float32(2) * centre[j] + after[j]
+        if i >= 1:
+            upper, middle, lower = rows[(i + 1) % 3], rows[(i + 2) % 3], summed
+            smooth = out[i - 1]
+            for j in range(cw):
+                smooth[j] = (upper[j] + np.float32(2) * middle[j] + lower[j]) * np.float32(0.0625)
 
 
 @kernel
 def _fitted_plane(values, rows, cols, count):  # type: ignore[no-untyped-def]
-    """Least-squares plane through `count` points, refitted once without outliers beyond 2 robust deviations.
+    """Least-squares plane through `count` points, refitted twice without outliers beyond 2 standard deviations.
 
     Returns the offset, the slopes per row and per column, and the standard deviation of the kept residuals.
     """
-    keep = np.ones(count, np.bool_)
-    offset, by_row, by_col, deviation = 0.0, 0.0, 0.0, 1.0
+    offset, by_row, by_col, deviation = 0.0, 0.0, 0.0, 0.0
+    # Moments about the mean of all points, so that little is lost in the differences of large sums.
+    mean_v, mean_r, mean_c = 0.0, 0.0, 0.0
+    for k in range(count):
+        mean_v += values[k]
+        mean_r += rows[k]
+        mean_c += cols[k]
+    mean_v /= count
+    mean_r /= count
+    mean_c /= count
     for attempt in range(3):
-        n = 0.0
-        mean_v = 0.0
-        mean_r = 0.0
-        mean_c = 0.0
+        n, v1, r1, c1, vv, rr, cc, rc, rv, cv = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        limit = np.inf if attempt == 0 else 2.0 * deviation + 1e-12
         for k in range(count):
-            if keep[k]:
-                n += 1.0
-                mean_v += values[k]
-                mean_r += rows[k]
-                mean_c += cols[k]
+            v, r, c = values[k] - mean_v, rows[k] - mean_r, cols[k] - mean_c
+            if abs(v - offset - by_row * r - by_col * c) > limit:
+                continue
+            n += 1.0
+            v1 += v
+            r1 += r
+            c1 += c
+            vv += v * v
+            rr += r * r
+            cc += c * c
+            rc += r * c
+            rv += r * v
+            cv += c * v
         if n < 1.0:
             break
-        mean_v /= n
-        mean_r /= n
-        mean_c /= n
-        rr, cc, rc, rv, cv = 1e-9, 1e-9, 0.0, 0.0, 0.0
-        for k in range(count):
-            if keep[k]:
-                r, c, v = rows[k] - mean_r, cols[k] - mean_c, values[k] - mean_v
-                rr += r * r
-                cc += c * c
-                rc += r * c
-                rv += r * v
-                cv += c * v
+        vv -= v1 * v1 / n
+        rr += 1e-9 - r1 * r1 / n
+        cc += 1e-9 - c1 * c1 / n
+        rc -= r1 * c1 / n
+        rv -= r1 * v1 / n
+        cv -= c1 * v1 / n
         determinant = rr * cc - rc * rc
         if n >= 12.0 and determinant > 1e-3 * rr * cc:
             by_row = (rv * cc - cv * rc) / determinant
@@ -111,28 +141,17 @@ def _fitted_plane(values, rows, cols, count):  # type: ignore[no-untyped-def]
         else:
             by_row = 0.0
             by_col = 0.0
-        offset = mean_v - by_row * mean_r - by_col * mean_c
-        total = 0.0
-        for k in range(count):
-            if keep[k]:
-                e = values[k] - offset - by_row * rows[k] - by_col * cols[k]
-                total += e * e
-        deviation = np.sqrt(total / max(n - 1.0, 1.0))
-        if attempt < 2:
-            for k in range(count):
-                e = values[k] - offset - by_row * rows[k] - by_col * cols[k]
-                keep[k] = abs(e) <= 2.0 * deviation + 1e-12
-    return offset, by_row, by_col, deviation
+        offset = (v1 - by_row * r1 - by_col * c1) / n
+        deviation = np.sqrt(max(vv - by_row * rv - by_col * cv, 0.0) / max(n - 1.0, 1.0))
+    return offset + mean_v - by_row * mean_r - by_col * mean_c, by_row, by_col, deviation
 
 
 @kernel
-def _component_numbers(shape, offsets, run_row, run_start, run_stop):  # type: ignore[no-untyped-def]
-    """k + 1 on every pixel of component k, else 0."""
-    out = np.zeros(shape, np.int32)
+def _number_components(owner, offsets, run_row, run_start, run_stop, one):  # type: ignore[no-untyped-def]
+    """Write k + 1 on every pixel of component k if `one` is 1, else 0."""
     for k in range(len(offsets) - 1):
         for i in range(offsets[k], offsets[k + 1]):
-            out[run_row[i], run_start[i] : run_stop[i]] = k + 1
-    return out
+            owner[run_row[i], run_start[i] : run_stop[i]] = (k + 1) * one
 
 
 @kernel
@@ -166,24 +185,32 @@ def _delineate(  # type: ignore[no-untyped-def]
 ):
     h, w = plane.shape
     reach = ring + 2
-    widest = 1
+    fraction, saddle = np.float32(fraction), np.float32(saddle)
+    widest, longest = 1, 1
     for k in range(first, end):
         low_col, high_col = w, 0
         for i in range(offsets[k], offsets[k + 1]):
             low_col = min(low_col, run_start[i])
             high_col = max(high_col, run_stop[i])
-        rows = run_row[offsets[k + 1] - 1] - run_row[offsets[k]] + 1 + 2 * reach
-        widest = max(widest, rows * (high_col - low_col + 2 * reach))
+        rows = run_row[offsets[k + 1] - 1] - run_row[offsets[k]] + 3 + 2 * reach
+        longest = max(longest, high_col - low_col + 2 + 2 * reach)
+        widest = max(widest, rows * (high_col - low_col + 2 + 2 * reach))
     ring_value = np.empty(widest, np.float64)
     ring_row = np.empty(widest, np.float64)
     ring_col = np.empty(widest, np.float64)
-    key = np.empty(widest, np.float32)
-    place = np.empty(widest, np.int32)
-    order = np.empty(widest, np.int32)
-    other_order = np.empty(widest, np.int32)
+    row_sums = np.empty((3, longest), np.float32)
+    distances = np.empty(widest, np.int16)
+    smooth = np.empty(widest, np.float32)
+    contrasts = np.empty(widest, np.float32)
+    bits = contrasts.view(np.uint32)
+    queue = np.empty(widest, np.uint64)
+    spare_queue = np.empty(widest, np.uint64)
+    owner = np.empty(widest, np.int32)
+    within = np.empty(widest, np.bool_)
     parent = np.empty(widest, np.int32)
     peak = np.empty(widest, np.float32)
     dead = np.empty(widest, np.bool_)
+    number = np.empty(widest, np.int32)
 
     # Room for every pixel of every run and two around it; what is not written to costs no memory.
     most = 0
@@ -207,20 +234,25 @@ def _delineate(  # type: ignore[no-untyped-def]
         left = max(low_col - reach, 0)
         right = min(high_col + reach, w)
         ch, cw = bottom - top, right - left
-        distance = np.full((ch, cw), 30000, np.int32)
+        # An apron of one pixel spares every look at a neighbour the question whether it is there.
+        pw = cw + 2
+        size = (ch + 2) * pw
+        distances[:size] = 30000
+        distance = distances[:size].reshape((ch + 2, pw))
         for i in range(offsets[k], offsets[k + 1]):
-            for j in range(run_start[i], run_stop[i]):
-                distance[run_row[i] - top, j - left] = 0
+            distance[run_row[i] - top + 1, run_start[i] - left + 1 : run_stop[i] - left + 1] = 0
         _chessboard_distance(distance)
-        value = np.empty((ch, cw), np.float32)
+        value = smooth[: ch * cw].reshape((ch, cw))
+        _smoothed_rows(plane, top, left, value, row_sums)
         count = 0
+        alone = True
         for i in range(ch):
             for j in range(cw):
-                d = distance[i, j]
-                if d > reach:
-                    continue
-                value[i, j] = smoothed_value(plane, top + i, left + j)
-                if d > 2 and occupied[top + i, left + j] == 0:
+                other = occupied[top + i, left + j]
+                d = distance[i + 1, j + 1]
+                if other != 0:
+                    alone &= other == k + 1
+                elif 2 < d <= reach:
                     ring_value[count] = value[i, j]
                     ring_row[count] = i
                     ring_col[count] = j
@@ -229,7 +261,7 @@ def _delineate(  # type: ignore[no-untyped-def]
             count = 0
             for i in range(ch):
                 for j in range(cw):
-                    if 2 < distance[i, j] <= reach:
+                    if 2 < distance[i + 1, j + 1] <= reach:
                         ring_value[count] = value[i, j]
                         ring_row[count] = i
                         ring_col[count] = j
@@ -242,95 +274,92 @@ def _delineate(  # type: ignore[no-untyped-def]
         domain = 0
         for i in range(ch):
             for j in range(cw):
-                d = distance[i, j]
-                if d == 0 or (d <= 2 and _is_nearest(occupied, top + i, left + j, k + 1, d)):
-                    value[i, j] -= np.float32(offset + by_row * i + by_col * j)
-                    if value[i, j] > np.float32(0):
-                        key[domain] = -value[i, j]
-                        place[domain] = i * cw + j
+                d = distance[i + 1, j + 1]
+                if d <= 2 and (d == 0 or alone or _is_nearest(occupied, top + i, left + j, k + 1, d)):
+                    c = value[i, j] - np.float32(offset + by_row * i + by_col * j)
+                    if c > np.float32(0):
+                        # As whole numbers, positive floats are in the same order; ties go to the first pixel.
+                        at = (i + 1) * pw + j + 1
+                        contrasts[at] = c
+                        queue[domain] = (np.uint64(0xFFFFFFFF - bits[at]) << np.uint64(32)) | np.uint64(at)
                         domain += 1
-        for i in range(domain):
-            order[i] = i
-        sort_stably(key, order, other_order, domain)
-        owner = np.full((ch, cw), -1, np.int32)  # -1 not visited, else the basin whose slope this is
-        within = np.zeros((ch, cw), np.bool_)
+        sort_ascending(queue, spare_queue, domain)
+        owner[:size] = -1  # not visited, else the basin whose slope this is
+        within[:size] = False
         basins = 0
-        for o in order[:domain]:
-            i, j = place[o] // cw, place[o] % cw
-            c = value[i, j]
-            steepest = -1
-            steepest_value = np.float32(-1)
-            from_within = False
-            for di in range(-1, 2):
-                for dj in range(-1, 2):
-                    a, b = i + di, j + dj
-                    if a < 0 or b < 0 or a >= ch or b >= cw or owner[a, b] < 0:
-                        continue
-                    if value[a, b] > steepest_value:
-                        steepest = owner[a, b]
-                        steepest_value = value[a, b]
-                        from_within = within[a, b]
-            if steepest < 0:
+        around = (-pw - 1, -pw, -pw + 1, -1, 1, pw - 1, pw, pw + 1)
+        for o in range(domain):
+            at = np.int64(queue[o] & np.uint64(0xFFFFFFFF))
+            c = contrasts[at]
+            brightest = -1
+            several = False
+            for step in around:
+                if owner[at + step] >= 0:
+                    if brightest < 0:
+                        brightest = at + step
+                    else:
+                        several |= owner[at + step] != owner[brightest]
+                        if contrasts[at + step] > contrasts[brightest]:
+                            brightest = at + step
+            if brightest < 0:
                 parent[basins] = basins
                 peak[basins] = c
                 dead[basins] = c < smallest_contrast
-                owner[i, j] = basins
-                within[i, j] = True
+                owner[at] = basins
+                within[at] = True
                 basins += 1
                 continue
-            owner[i, j] = steepest
-            within[i, j] = from_within and c >= np.float32(fraction) * peak[steepest]
-            for di in range(-1, 2):
-                for dj in range(-1, 2):
-                    a, b = i + di, j + dj
-                    if a < 0 or b < 0 or a >= ch or b >= cw or owner[a, b] < 0 or owner[a, b] == steepest:
-                        continue
-                    higher, lower = _root(parent, steepest), _root(parent, owner[a, b])
-                    if higher == lower:
-                        continue
-                    if peak[higher] < peak[lower]:
-                        higher, lower = lower, higher
-                    noise = peak[lower] - c <= np.float32(1.5 * deviation)
-                    if noise and peak[lower] < np.float32(fraction) * peak[higher]:
-                        # A ripple on the slope of something brighter is no object.
-                        for other in range(basins):
-                            if _root(parent, other) == lower:
-                                dead[other] = True
-                        parent[lower] = higher
-                    elif noise or c >= np.float32(saddle) * peak[lower]:
-                        parent[lower] = higher
-        if basins == 0:
-            continue
-        # Number the merged basins in order of their first pixel and count their pixels ...
-        number = np.full(basins, -1, np.int64)
-        sizes = np.zeros(basins, np.int64)
-        found = 0
-        for i in range(ch):
-            for j in range(cw):
-                if not within[i, j] or dead[owner[i, j]]:
+            steepest = owner[brightest]
+            owner[at] = steepest
+            within[at] = within[brightest] and c >= fraction * peak[steepest]
+            if not several:
+                continue
+            for step in around:
+                if owner[at + step] < 0 or owner[at + step] == steepest:
                     continue
-                root = _root(parent, owner[i, j])
+                higher, lower = _root(parent, steepest), _root(parent, owner[at + step])
+                if higher == lower:
+                    continue
+                if peak[higher] < peak[lower]:
+                    higher, lower = lower, higher
+                noise = peak[lower] - c <= np.float32(1.5 * deviation)
+                if noise and peak[lower] < fraction * peak[higher]:
+                    # A ripple on the slope of something brighter is no object.
+                    for basin in range(basins):
+                        if _root(parent, basin) == lower:
+                            dead[basin] = True
+                    parent[lower] = higher
+                elif noise or c >= saddle * peak[lower]:
+                    parent[lower] = higher
+        # Number the merged basins in order of their first pixel and count their pixels ...
+        number[:basins] = -1
+        found = 0
+        for i in range(1, ch + 1):
+            for at in range(i * pw + 1, i * pw + cw + 1):
+                if not within[at] or dead[owner[at]]:
+                    continue
+                root = _root(parent, owner[at])
                 if number[root] < 0:
-                    number[root] = found
+                    number[root] = n_regions + found
+                    out_size[n_regions + found] = 0
+                    out_peak[n_regions + found] = peak[root]
+                    out_surroundings[n_regions + found, 0] = deviation
+                    out_surroundings[n_regions + found, 1] = np.sqrt(by_row * by_row + by_col * by_col)
                     found += 1
-                    out_peak[n_regions] = peak[root]
-                    out_surroundings[n_regions, 0] = deviation
-                    out_surroundings[n_regions, 1] = np.sqrt(by_row * by_row + by_col * by_col)
-                    n_regions += 1
-                sizes[number[root]] += 1
+                out_size[number[root]] += 1
         # ... then write them out object by object.
         place_of = np.empty(found, np.int64)
         for q in range(found):
-            out_size[n_regions - found + q] = sizes[q]
             place_of[q] = n_pixels
-            n_pixels += sizes[q]
-        for i in range(ch):
-            for j in range(cw):
-                if within[i, j] and not dead[owner[i, j]]:
-                    q = number[_root(parent, owner[i, j])]
-                    out_pixel[place_of[q]] = np.int64(top + i) * w + left + j
-                    out_contrast[place_of[q]] = value[i, j]
+            n_pixels += out_size[n_regions + q]
+        for i in range(1, ch + 1):
+            for at in range(i * pw + 1, i * pw + cw + 1):
+                if within[at] and not dead[owner[at]]:
+                    q = number[_root(parent, owner[at])] - n_regions
+                    out_pixel[place_of[q]] = np.int64(top + i - 1) * w + left + at - i * pw - 1
+                    out_contrast[place_of[q]] = contrasts[at]
                     place_of[q] += 1
+        n_regions += found
     return (
         out_pixel[:n_pixels],
         out_size[:n_regions],
@@ -351,6 +380,7 @@ def delineate(
     fraction: float,
     saddle: float,
     smallest_contrast: float,
+    owner: NDArray[np.int32] | None = None,
     threads: int = 1,
 ) -> tuple[Any, Any, Any, Any, Any]:
     """Split candidate components into bright objects, each outlined at a fraction of its own peak contrast.
@@ -371,6 +401,8 @@ def delineate(
         the background; in the latter case a basin below `fraction` of the higher peak is dropped.
     smallest_contrast : float
         Basins whose peak is below this contrast are no objects; units of the plane.
+    owner : ndarray of int32, shape (h, w), optional
+        Scratch: all 0, and so again afterwards. A fresh plane costs more than the little that is written to it.
     threads : int
         The result does not depend on it.
 
@@ -387,8 +419,8 @@ def delineate(
     surroundings : ndarray of float32, shape (n, 2)
         Deviation of the smoothed background from its fitted plane, and that plane's slope per px.
     """
-
-    occupied = _component_numbers(plane.shape, offsets, run_row, run_start, run_stop)
+    occupied = np.zeros(plane.shape, np.int32) if owner is None else owner
+    _number_components(occupied, offsets, run_row, run_start, run_stop, 1)
 
     def part(first: int, end: int) -> tuple[Any, ...]:
         return tuple(
@@ -401,6 +433,7 @@ def delineate(
     pixel, size, contrast, peak, surroundings = (
         np.concatenate(arrays) for arrays in zip(*run_bands(part, len(offsets) - 1, threads), strict=True)
     )
+    _number_components(occupied, offsets, run_row, run_start, run_stop, 0)
     return pixel, np.concatenate(([0], np.cumsum(size))), contrast, peak, surroundings
 
 
@@ -419,19 +452,29 @@ EVIDENCE_COLUMNS = (
 
 
 @kernel
-def _octant(by_row, by_col):  # type: ignore[no-untyped-def]
-    """Which eighth of the circle a direction lies in, counted from the left as rows fall: 0 to 7."""
-    steep = abs(by_row) > abs(by_col)
-    level = abs(by_row) < abs(by_col)
-    if by_row < 0.0:
-        if by_col < 0.0:
-            return 0 if level else 1
-        return 2 if steep else 3
-    if by_col > 0.0:
-        return 4 if level else 5
-    if by_row == 0.0:
-        return 0 if by_col < 0.0 else 4
-    return 6 if steep else 7
+def _add_directions(plane, distance, top, left, row, col, gap, reach, total, sizes):  # type: ignore[no-untyped-def]
+    """Sums and numbers of the pixels at distance ``gap < d <= reach`` by eighths of the circle around (row, col).
+
+    Eighth 0 begins at the left, as rows fall, and each contains the edge at its own beginning; what is not counted
+    goes into a ninth place. Without a branch, because the predictor of a processor does not know the shapes.
+    """
+    ch, cw = distance.shape[0] - 2, distance.shape[1] - 2
+    for i in range(ch):
+        by_row = top + i - row
+        steep = abs(by_row)
+        here, apart = plane[top + i, left : left + cw], distance[i + 1, 1 : cw + 1]
+        for j in range(cw):
+            by_col = left + j - col
+            counted = (apart[j] > gap) & (apart[j] <= reach)
+            if by_row > 0.0:
+                sector = 7 - ((by_col > -steep) + (by_col > 0.0) + (by_col > steep))
+            else:
+                passed = (by_col >= -steep) + (by_col >= 0.0) + (by_col >= steep)
+                # On the row of the centre itself there is but left and right.
+                sector = passed + (passed == 3 and by_row == 0.0)
+            place = sector if counted else 8
+            total[place] += here[j]
+            sizes[place] += 1
 
 
 @kernel
@@ -440,61 +483,66 @@ def _object_evidence(  # type: ignore[no-untyped-def]
 ):
     h, w = plane.shape
     reach = gap + ring
+    largest = 0
     for k in range(first, end):
-        top, bottom, left, right = h, 0, w, 0
+        largest = max(largest, start[k + 1] - start[k])
+    rows, cols = np.empty(largest, np.int64), np.empty(largest, np.int64)
+    total = np.empty(9, np.float64)
+    sizes = np.empty(9, np.int64)
+    for k in range(first, end):
+        left, right = w, 0
         row, col, level, above, strongest = 0.0, 0.0, 0.0, 0.0, 0.0
         count = start[k + 1] - start[k]
-        for q in range(start[k], start[k + 1]):
-            i, j = pixel[q] // w, pixel[q] % w
-            top, bottom = min(top, i), max(bottom, i + 1)
+        i = pixel[start[k]] // w
+        for q in range(count):
+            at = pixel[start[k] + q]
+            while at >= (i + 1) * w:
+                i += 1
+            j = at - i * w
+            rows[q], cols[q] = i, j
             left, right = min(left, j), max(right, j + 1)
             row += i
             col += j
             level += plane[i, j]
-            above += contrast[q]
-            a, b = min(i // factor, response.shape[0] - 1), min(j // factor, response.shape[1] - 1)
-            strongest = max(strongest, response[a, b])
+            above += contrast[start[k] + q]
+            if factor == 1:
+                strongest = max(strongest, response[i, j])
+            else:
+                a, b = min(i // factor, response.shape[0] - 1), min(j // factor, response.shape[1] - 1)
+                strongest = max(strongest, response[a, b])
         row /= count
         col /= count
-        top, bottom = max(top - reach, 0), min(bottom + reach, h)
+        top, bottom = max(rows[0] - reach, 0), min(rows[count - 1] + 1 + reach, h)
         left, right = max(left - reach, 0), min(right + reach, w)
-        ch, cw = bottom - top, right - left
-        distance = np.full((ch, cw), 30000, np.int32)
+        distance = np.full((bottom - top + 2, right - left + 2), 30000, np.int16)
         row_row, col_col, row_col = 0.0, 0.0, 0.0
-        for q in range(start[k], start[k + 1]):
-            i, j = pixel[q] // w, pixel[q] % w
-            distance[i - top, j - left] = 0
+        for q in range(count):
+            i, j = rows[q], cols[q]
+            distance[i - top + 1, j - left + 1] = 0
             row_row += (i - row) * (i - row)
             col_col += (j - col) * (j - col)
             row_col += (i - row) * (j - col)
         _chessboard_distance(distance)
         steepness, outline = 0.0, 0
-        total = np.zeros(8, np.float64)
-        sizes = np.zeros(8, np.int64)
-        for i in range(ch):
-            for j in range(cw):
-                d = distance[i, j]
-                if d == 0:
-                    inner = (
-                        0 < i < ch - 1
-                        and 0 < j < cw - 1
-                        and distance[i - 1, j] == 0
-                        and distance[i + 1, j] == 0
-                        and distance[i, j - 1] == 0
-                        and distance[i, j + 1] == 0
-                    )
-                    if not inner:
-                        r, c = min(max(top + i, 1), h - 2), min(max(left + j, 1), w - 2)
-                        falling = plane[r + 1, c + 1] - plane[r - 1, c - 1]
-                        rising = plane[r + 1, c - 1] - plane[r - 1, c + 1]
-                        by_row = 2 * (plane[r + 1, c] - plane[r - 1, c]) + falling + rising
-                        by_col = 2 * (plane[r, c + 1] - plane[r, c - 1]) + falling - rising
-                        steepness += np.hypot(by_row, by_col) / 8
-                        outline += 1
-                elif gap < d <= reach:
-                    sector = _octant(top + i - row, left + j - col)
-                    total[sector] += plane[top + i, left + j]
-                    sizes[sector] += 1
+        for q in range(count):
+            i, j = rows[q] - top + 1, cols[q] - left + 1
+            inner = (
+                distance[i - 1, j] == 0
+                and distance[i + 1, j] == 0
+                and distance[i, j - 1] == 0
+                and distance[i, j + 1] == 0
+            )
+            if not inner:
+                r, c = min(max(rows[q], 1), h - 2), min(max(cols[q], 1), w - 2)
+                falling = plane[r + 1, c + 1] - plane[r - 1, c - 1]
+                rising = plane[r + 1, c - 1] - plane[r - 1, c + 1]
+                by_row = 2 * (plane[r + 1, c] - plane[r - 1, c]) + falling + rising
+                by_col = 2 * (plane[r, c + 1] - plane[r, c - 1]) + falling - rising
+                steepness += np.sqrt(by_row * by_row + by_col * by_col) / 8
+                outline += 1
+        total[:] = 0.0
+        sizes[:] = 0
+        _add_directions(plane, distance, top, left, row, col, gap, reach, total, sizes)
         out[k, 0] = row
         out[k, 1] = col
         out[k, 2] = row_row / count

@@ -169,13 +169,9 @@ def _lowest_between(plane, one, one_contrast, other, other_contrast):  # type: i
     return lowest
 
 
-def object_numbers(
-    shape: tuple[int, int], pixel: NDArray[np.int64], start: NDArray[np.int64]
-) -> NDArray[np.int32]:
-    """k + 1 on every pixel of object k, else 0; shape `shape`."""
-    owner: Any = np.zeros(shape, np.int32)
+def number_objects(owner: NDArray[np.int32], pixel: NDArray[np.int64], start: NDArray[np.int64]) -> None:
+    """Write k + 1 on every pixel of object k; `owner` is C-contiguous."""
     owner.ravel()[pixel] = np.repeat(np.arange(1, len(start), dtype=np.int32), np.diff(start))
-    return np.asarray(owner)
 
 
 def bridge_pixels(

@@ -49,9 +49,11 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
     inside = searched_cells(scene, parameters.skin_margin_mm)
     if not inside.any():
         return _as_regions(_no_objects(), np.empty(0), scene.plane.shape)
+    owner = np.zeros(scene.plane.shape, np.int32)
     specks = outlined_objects(
         scene,
         speck_components(scene, inside, parameters, threads),
+        owner,
         parameters.background_ring_mm,
         parameters,
         threads,
@@ -59,11 +61,12 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
     lumps = outlined_objects(
         scene,
         lump_components(scene, inside, parameters, threads),
+        owner,
         2 * parameters.background_ring_mm,
         parameters,
         threads,
     )
-    objects = lumps_over_specks(specks, lumps, scene, parameters)
+    objects = lumps_over_specks(specks, lumps, owner, parameters)
     evidence, pitch = objects.evidence, scene.pixel_spacing_mm
     score, company = scores_in_company(
         built_in_table(),

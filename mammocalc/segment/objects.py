@@ -79,7 +79,12 @@ EVIDENCE = {
 
 
 def outlined_objects(
-    scene: Scene, components: Components, ring_mm: float, parameters: SegmentParameters, threads: int
+    scene: Scene,
+    components: Components,
+    owner: NDArray[np.int32],
+    ring_mm: float,
+    parameters: SegmentParameters,
+    threads: int,
 ) -> Objects:
     """Delineate every component, join the pieces of strands at full resolution, and gather the evidence.
 
@@ -87,6 +92,8 @@ def outlined_objects(
     ----------
     scene : Scene
     components : Components
+    owner : ndarray of int32, of the plane's shape
+        Scratch: all 0, and so again afterwards.
     ring_mm : float
         Width of the background ring, mm.
     parameters : SegmentParameters
@@ -111,11 +118,12 @@ def outlined_objects(
         fraction=parameters.outline_fraction,
         saddle=parameters.saddle_fraction,
         smallest_contrast=1.0,
+        owner=owner,
         threads=threads,
     )
     outlines = Outlines(*delineated, continued=np.zeros(len(delineated[3])))
     if components.factor == 1:
-        outlines = joined_strands(outlines, plane, pitch, parameters, threads)
+        outlines = joined_strands(outlines, plane, owner, pitch, parameters, threads)
     pixel, start, contrast = outlines.pixel, outlines.start, outlines.contrast
     measured = object_evidence(
         plane,
@@ -207,27 +215,26 @@ def _isolation(
 
 
 def lumps_over_specks(
-    specks: Objects, lumps: Objects, scene: Scene, parameters: SegmentParameters
+    specks: Objects, lumps: Objects, owner: NDArray[np.int32], parameters: SegmentParameters
 ) -> Objects:
     """Join both searches: a sharp-edged lump replaces the fragments that the finer search made of it.
 
     A lump stands where its edge is as sharp as calcium's, it is at least twice the largest fragment it covers, and no
     more than a fifth of it lies on specks that reach beyond it; otherwise the specks stand and the lump is dropped.
-    Objects come back ordered by first pixel.
+    Objects come back ordered by first pixel. `owner` is scratch of the plane's shape, all 0.
     """
     smallest_mm = 2 * parameters.speck_scale_mm
     diameter = lumps.evidence["diameter_mm"]
     sharpest = np.maximum(parameters.coarse_edge_width_mm, parameters.coarse_edge_share * diameter)
     sharp = (lumps.evidence["edge_width_mm"] <= sharpest) & (diameter >= smallest_mm)
-    speck_on = np.full(scene.plane.size, -1, np.int32) if sharp.any() else np.empty(0, np.int32)
-    if sharp.any():
-        speck_on[specks.pixel] = specks.owner()
+    speck_on = owner.ravel()  # k + 1 on the pixels of speck k
+    speck_on[specks.pixel] = specks.owner() + 1
     speck_area, lump_area = np.diff(specks.start), np.diff(lumps.start)
     dropped = np.zeros(len(specks), np.bool_)
     kept: list[int] = []
     for k in np.flatnonzero(sharp):
         beneath = speck_on[lumps.pixel[lumps.start[k] : lumps.start[k + 1]]]
-        index, shared = np.unique(beneath[beneath >= 0], return_counts=True)
+        index, shared = np.unique(beneath[beneath > 0] - 1, return_counts=True)
         fragment = shared > 0.5 * speck_area[index]
         largest = int(speck_area[index[fragment]].max()) if fragment.any() else 0
         # What mostly lies on an object that reaches beyond it is a part of that object.
@@ -237,8 +244,9 @@ def lumps_over_specks(
     survivors = specks.subset(np.flatnonzero(~dropped))
     chosen = lumps.subset(np.array(kept, np.int64))
     if len(chosen):
-        standing = (speck_on[chosen.pixel] >= 0) & ~dropped[speck_on[chosen.pixel]]
-        chosen = chosen.without(standing)
+        beneath = speck_on[chosen.pixel]
+        chosen = chosen.without((beneath > 0) & ~dropped[beneath - 1])
+    speck_on[specks.pixel] = 0
     both = _joined(survivors, chosen)
     return both.subset(np.argsort(both.pixel[both.start[:-1]], kind="stable"))
 

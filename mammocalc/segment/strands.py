@@ -42,6 +42,7 @@ class Outlines:
 def joined_strands(
     outlines: Outlines,
     plane: NDArray[np.float32],
+    owner: NDArray[np.int32],
     pixel_spacing_mm: float,
     parameters: SegmentParameters,
     threads: int,
@@ -53,6 +54,8 @@ def joined_strands(
     outlines : Outlines
         `continued` is not used.
     plane : ndarray of float32, shape (h, w)
+    owner : ndarray of int32, shape (h, w)
+        Scratch: all 0, and so again afterwards.
     pixel_spacing_mm : float
     parameters : SegmentParameters
     threads : int
@@ -63,11 +66,11 @@ def joined_strands(
         A joined object stands in the place of its first part; peak and surroundings are those of its brightest one.
         `continued` tells of the ways that were not bright or short enough.
     """
-    from mammocalc_kernels.strands import object_numbers, strand_links
+    from mammocalc_kernels.strands import number_objects, strand_links
 
     if len(outlines) < 2:
         return outlines
-    owner = object_numbers(plane.shape, outlines.pixel, outlines.start)
+    number_objects(owner, outlines.pixel, outlines.start)
     links, bridge = strand_links(
         plane,
         owner,
@@ -84,6 +87,7 @@ def joined_strands(
     holds = (bridge >= parameters.strand_bridge) & (gap * pixel_spacing_mm <= parameters.strand_gap_mm)
     first_part = _first_parts(len(outlines), links[holds, :2])
     joined = _joined(outlines, links[holds], first_part, owner) if holds.any() else outlines
+    owner.ravel()[outlines.pixel] = 0
     _, strand = np.unique(first_part, return_inverse=True)
     return dataclasses.replace(joined, continued=_continued(joined, strand[links[:, :2]], bridge))
 

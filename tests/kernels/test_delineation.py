@@ -261,3 +261,18 @@ def test_neighbouring_components_never_share_a_pixel():
     pixel, start, *_ = delineated(plane, mask)
     assert len(start) == 3
     assert len(np.unique(pixel)) == len(pixel)
+
+
+def test_the_scratch_plane_changes_nothing_and_comes_back_empty():
+    rng = np.random.default_rng(5)
+    plane = ndimage.gaussian_filter(rng.normal(size=(120, 90)), 1.2).astype(np.float32) * 20
+    runs = runs_of(plane > 6)[:4]
+    owner = np.zeros(plane.shape, np.int32)
+
+    fresh = delineate(plane, *runs, **SETTINGS)
+    reused = delineate(plane, *runs, **SETTINGS, owner=owner)
+
+    assert len(fresh[3]) > 5
+    assert not owner.any()
+    for one, other in zip(fresh, reused, strict=True):
+        np.testing.assert_array_equal(one, other)
