@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -233,6 +233,29 @@ class Findings:
         from mammocalc.classify import explain
 
         return explain(self._index(calcification_id), self.measurements, self.arrangement, self.lexicon)
+
+    def with_rules(self, rules: Lexicon | str | os.PathLike[str] | None = None) -> Findings:
+        """The same calcifications labelled by other rules: quick, as nothing is searched or measured again.
+
+        Parameters
+        ----------
+        rules : Lexicon or path, optional
+            As of `mammocalc.detect`; the built-in rules unless given.
+
+        Returns
+        -------
+        Findings
+
+        Raises
+        ------
+        InvalidParameter
+            A rule file is not valid.
+        """
+        from mammocalc.classify import Lexicon, classify, load_lexicon
+
+        lexicon = rules if isinstance(rules, Lexicon) else load_lexicon(rules)
+        labelled = classify(self.measurements, self.arrangement, lexicon)
+        return replace(self, classification=labelled, lexicon=lexicon)
 
     def _index(self, calcification_id: int) -> int:
         if not 1 <= calcification_id <= len(self):

@@ -17,6 +17,7 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import PowerNorm, to_hex
 from pandas.testing import assert_frame_equal
 
+from mammocalc.classify import load_lexicon
 from mammocalc.errors import InvalidParameter
 from mammocalc.write.palette import LABEL_COLOURS, hexadecimal
 from mammocalc.write.tables import read_tables
@@ -110,6 +111,21 @@ def test_explaining_names_the_rule_in_the_table(findings):
     explanation = findings.explain(1)
     assert explanation.decided.rule == findings.calcifications["rule"][0]
     assert explanation.label == "large_rod_like"
+
+
+def test_other_rules_label_the_same_calcifications_anew(findings, tmp_path):
+    stricter = findings.with_rules(findings.lexicon.with_threshold("long", 8.0))
+    assert findings.calcifications["label"][0] == "large_rod_like"
+    assert stricter.calcifications["label"][0] == "unclassified"
+    assert stricter.explain(1).decided.rule == stricter.calcifications["rule"][0]
+    same = stricter.calcifications.columns.difference(["label", "suspicion", "rule", "margin", "runner_up"])
+    assert_frame_equal(stricter.calcifications[same], findings.calcifications[same])
+    (tmp_path / "rules.toml").write_text("[thresholds]\nrod_calibre_mm = 2.0\n")
+    assert findings.with_rules(tmp_path / "rules.toml").lexicon.thresholds["rod_calibre_mm"].value == 2.0
+    assert findings.with_rules().lexicon.hash == load_lexicon().hash != findings.lexicon.hash
+    (tmp_path / "rules.toml").write_text("[thresholds]\nrod_calibre_mm = 'thick'\n")
+    with pytest.raises(InvalidParameter, match=r"rules\.toml, line 2"):
+        findings.with_rules(tmp_path / "rules.toml")
 
 
 @pytest.mark.parametrize("number", [0, 8, -1])
