@@ -211,6 +211,9 @@ def _delineate(  # type: ignore[no-untyped-def]
     peak = np.empty(widest, np.float32)
     dead = np.empty(widest, np.bool_)
     number = np.empty(widest, np.int32)
+    # Basins that have merged, as chains: the next one of each, and the last one of the chain of each root.
+    following = np.empty(widest, np.int32)
+    last = np.empty(widest, np.int32)
 
     # Room for every pixel of every run and two around it; what is not written to costs no memory.
     most = 0
@@ -303,6 +306,8 @@ def _delineate(  # type: ignore[no-untyped-def]
                             brightest = at + step
             if brightest < 0:
                 parent[basins] = basins
+                following[basins] = -1
+                last[basins] = basins
                 peak[basins] = c
                 dead[basins] = c < smallest_contrast
                 owner[at] = basins
@@ -325,12 +330,15 @@ def _delineate(  # type: ignore[no-untyped-def]
                 noise = peak[lower] - c <= np.float32(1.5 * deviation)
                 if noise and peak[lower] < fraction * peak[higher]:
                     # A ripple on the slope of something brighter is no object.
-                    for basin in range(basins):
-                        if _root(parent, basin) == lower:
-                            dead[basin] = True
-                    parent[lower] = higher
-                elif noise or c >= saddle * peak[lower]:
-                    parent[lower] = higher
+                    basin = lower
+                    while basin >= 0:
+                        dead[basin] = True
+                        basin = following[basin]
+                elif not (noise or c >= saddle * peak[lower]):
+                    continue
+                parent[lower] = higher
+                following[last[higher]] = lower
+                last[higher] = last[lower]
         # Number the merged basins in order of their first pixel and count their pixels ...
         number[:basins] = -1
         found = 0

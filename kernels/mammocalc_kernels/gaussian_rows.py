@@ -489,7 +489,9 @@ def cascade_layout(cascade: Cascade, width: int, looked_at: NDArray[np.int64] | 
 
 
 @kernel
-def blur_row(rings, start, held, scale, plane, width, row, taps, stride, padded, offsets):  # type: ignore[no-untyped-def]
+def blur_row(  # type: ignore[no-untyped-def]
+    rings, start, held, scale, plane, width, row, first_col, end_col, taps, stride, padded, offsets
+):
     """Make one row of one scale of a cascade, from the ring of the scale before or from the plane.
 
     Parameters
@@ -503,6 +505,8 @@ def blur_row(rings, start, held, scale, plane, width, row, taps, stride, padded,
     plane : ndarray of float32, shape (h * w,)
     width : int
         w.
+    first_col, end_col : int
+        The columns to make, as if the plane ended there; at least one.
     taps : ndarray of float32, shape (pairs + 1,)
     stride : int
     padded : ndarray of float32, shape (at least w + 2 * pairs * stride,)
@@ -511,18 +515,20 @@ def blur_row(rings, start, held, scale, plane, width, row, taps, stride, padded,
         Scratch.
     """
     height = plane.size // width
+    made = end_col - first_col
     pairs = taps.size - 1
     radius = pairs * stride
-    at = start[scale] + (row % held[scale]) * width
+    at = start[scale] + (row % held[scale]) * width + first_col
     if pairs == 0:
-        rings[at : at + width] = plane[row * width : (row + 1) * width]
+        rings[at : at + made] = plane[row * width + first_col : row * width + end_col]
         return
     if scale == 0:
-        offsets_across(offsets, pairs, stride, 0, height, row, height, width)
-        symmetric(padded, radius, plane, offsets, taps, width)
+        offsets_across(offsets, pairs, stride, first_col, height, row, height, width)
+        symmetric(padded, radius, plane, offsets, taps, made)
     else:
-        offsets_across(offsets, pairs, stride, start[scale - 1], held[scale - 1], row, height, width)
-        symmetric(padded, radius, rings, offsets, taps, width)
-    mirror_ends(padded, radius, width, radius)
+        before = start[scale - 1] + first_col
+        offsets_across(offsets, pairs, stride, before, held[scale - 1], row, height, width)
+        symmetric(padded, radius, rings, offsets, taps, made)
+    mirror_ends(padded, radius, made, radius)
     offsets_along(offsets, pairs, stride, radius)
-    symmetric(rings, at, padded, offsets, taps, width)
+    symmetric(rings, at, padded, offsets, taps, made)

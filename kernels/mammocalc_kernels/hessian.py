@@ -397,6 +397,8 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
                     plane,
                     width,
                     row,
+                    0,
+                    width,
                     taps[k, : pairs[k] + 1],
                     stride[k],
                     padded,

@@ -19,6 +19,7 @@ def blob_response(
     sigmas: Sequence[float],
     weights: ArrayLike,
     out: NDArray[np.float32] | None = None,
+    wanted: NDArray[np.int64] | None = None,
     threads: int = 1,
 ) -> NDArray[np.float32]:
     """Largest weighted difference of Gaussians over the scales, ``max_i weights[i] * (G(s_i) - G(s_i+1))``.
@@ -38,6 +39,9 @@ def blob_response(
     weights : array_like, shape (k,)
     out : ndarray of float32, shape (h, w), optional
         Buffer to write to, not `plane` itself.
+    wanted : ndarray of int64, shape (h, 2), optional
+        First and end column of each row that the response is wanted for: the same values as without it, and 0 in the
+        rest of a new plane.
     threads : int
         Row bands worked on at once; the result does not depend on it.
 
@@ -49,7 +53,8 @@ def blob_response(
     Raises
     ------
     TypeError, ValueError
-        If a plane is not 2-D C-contiguous float32, or the scales are not positive and ascending.
+        If a plane is not 2-D C-contiguous float32, the scales are not positive and ascending, or `wanted` has another
+        shape or leaves the plane.
 
     References
     ----------
@@ -60,7 +65,7 @@ def blob_response(
     cascade = _cascade(sigmas)
     scale_weights = _scale_weights(weights, len(cascade.pairs) - 1)
     if out is None:
-        out = np.empty_like(plane)
+        out = np.empty_like(plane) if wanted is None else np.zeros_like(plane)
     _check_plane(out, "out")
     if out.shape != plane.shape or np.may_share_memory(out, plane):
         raise ValueError("out must have the shape of plane and be another array")
@@ -70,6 +75,7 @@ def blob_response(
                 _response_rows,
                 *_laid_out(plane, cascade),
                 scale_weights,
+                *_columns(plane.shape, wanted, int((cascade.pairs * cascade.stride).sum())),
                 out[np.newaxis],
             ),
             plane.shape[0],
@@ -109,6 +115,7 @@ def blob_responses(
                 _response_rows,
                 *_laid_out(plane, cascade),
                 np.ones(len(out), np.float32),
+                *_columns(plane.shape, None, 0),
                 out,
             ),
             plane.shape[0],
@@ -213,6 +220,26 @@ def _laid_out(plane: NDArray[np.float32], cascade: Cascade) -> tuple[Any, ...]:
     return plane.reshape(-1), width, *cascade, *cascade_layout(cascade, width)
 
 
+def _columns(
+    shape: tuple[int, ...], wanted: NDArray[np.int64] | None, reach: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The columns of each row that are wanted, and those that the blurs with this reach need for them."""
+    height, width = shape
+    if wanted is None:
+        every = np.tile(np.array([0, width]), (height, 1))
+        return every, every
+    if wanted.shape != (height, 2) or wanted.min() < 0 or wanted.max() > width:
+        raise ValueError(f"wanted must be columns of {height} rows of {width}, got shape {wanted.shape}")
+    empty = wanted[:, 0] >= wanted[:, 1]
+    first, end = np.where(empty, width, wanted[:, 0]), np.where(empty, 0, wanted[:, 1])
+    beside = np.clip(np.arange(-reach, height + reach), 0, height - 1)
+    window = np.lib.stride_tricks.sliding_window_view
+    first = window(first[beside], 2 * reach + 1).min(axis=1) - reach
+    end = window(end[beside], 2 * reach + 1).max(axis=1) + reach
+    made = np.stack((np.maximum(first, 0), np.minimum(end, width)), axis=1)
+    return wanted.astype(np.int64), made
+
+
 def _scale_weights(weights: ArrayLike, count: int) -> NDArray[np.float32]:
     values = np.ascontiguousarray(weights, dtype=np.float32)
     if values.shape != (count,):
@@ -222,12 +249,13 @@ def _scale_weights(weights: ArrayLike, count: int) -> NDArray[np.float32]:
 
 @kernel
 def _response_rows(  # type: ignore[no-untyped-def]
-    plane, width, taps, pairs, stride, lag, finish, held, start, reach, weights, out, first, end
+    plane, width, taps, pairs, stride, lag, finish, held, start, reach, weights, wanted, made, out, first, end
 ):
     """Rows `first` to `end` of the differences of Gaussians.
 
     plane (h * w,) float32; taps, pairs, stride as in `Cascade`, lag to reach as in
-    `Layout`; weights (k,) float32; out (k, h, w) float32 for the differences, or (1, h, w) for their maximum.
+    `Layout`; weights (k,) float32; wanted and made (h, 2) int64, columns of each row that are written to `out` and that
+    the blurs are made for; out (k, h, w) float32 for the differences, or (1, h, w) for their maximum.
     """
     height = plane.size // width
     scales = pairs.size
@@ -239,7 +267,9 @@ def _response_rows(  # type: ignore[no-untyped-def]
         for i in range(scales):
             row = step - lag[i]
             margin = finish - lag[i]
-            if row >= max(0, first - margin) and row < min(height, end + margin):
+            if row < max(0, first - margin) or row >= min(height, end + margin):
+                continue
+            if made[row, 0] < made[row, 1]:
                 blur_row(
                     rings,
                     start,
@@ -248,6 +278,8 @@ def _response_rows(  # type: ignore[no-untyped-def]
                     plane,
                     width,
                     row,
+                    made[row, 0],
+                    made[row, 1],
                     taps[i, : pairs[i] + 1],
                     stride[i],
                     padded,
@@ -256,13 +288,14 @@ def _response_rows(  # type: ignore[no-untyped-def]
         row = step - finish
         if row < first:
             continue
+        left, right = wanted[row]
         for i in range(1, scales):
-            fine = start[i - 1] + (row % held[i - 1]) * width
-            coarse = start[i] + (row % held[i]) * width
+            fine = start[i - 1] + (row % held[i - 1]) * width + left
+            coarse = start[i] + (row % held[i]) * width + left
             if out.shape[0] > 1 or i == 1:
-                _difference(out[i - 1, row], rings, fine, coarse, weights[i - 1])
+                _difference(out[i - 1, row, left:right], rings, fine, coarse, weights[i - 1])
             else:
-                _larger_difference(out[0, row], rings, fine, coarse, weights[i - 1])
+                _larger_difference(out[0, row, left:right], rings, fine, coarse, weights[i - 1])
 
 
 @kernel
@@ -319,6 +352,8 @@ def _maxima_rows(  # type: ignore[no-untyped-def]
                     plane,
                     width,
                     row,
+                    0,
+                    width,
                     taps[i, : pairs[i] + 1],
                     stride[i],
                     padded,

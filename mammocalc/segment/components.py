@@ -97,7 +97,13 @@ def _components(
     inside = _resampled(inside, scene.anatomy.step / factor, cell, plane.shape)
     sigmas = gaussian_scales(*scales_px, parameters.scale_ratio)
     spread = response_spread(plane, inside, cell, sigmas, threads)
-    response = blob_response(plane, sigmas, (1.0 / spread).astype(np.float32), threads=threads)
+    response = blob_response(
+        plane,
+        sigmas,
+        (1.0 / spread).astype(np.float32),
+        wanted=_searched_columns(inside, cell, plane.shape),
+        threads=threads,
+    )
 
     tile = max(cell, round(parameters.texture_window_mm / (factor * scene.pixel_spacing_mm)))
     level = _texture_level(tile_quantiles(response, inside, cell, tile, 0.75, threads=threads))
@@ -111,6 +117,19 @@ def _components(
         disc = np.pi / 4 * (parameters.largest_lump_mm / (factor * scene.pixel_spacing_mm)) ** 2
         runs = _enlarged(*_without_large(*runs, disc), factor, scene.plane.shape)
     return Components(*runs, response, level, factor, tile)
+
+
+def _searched_columns(inside: NDArray[np.bool_], cell: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """First and end column of each row between which the searched cells lie, and a cell around them for outlines."""
+    height, width = shape
+    cells = np.pad(inside, ((1, 1), (0, 0)))
+    searched, count = cells.any(axis=1), inside.shape[1]
+    first = np.where(searched, cells.argmax(axis=1), count + 1)
+    end = np.where(searched, count - cells[:, ::-1].argmax(axis=1), -1)
+    first = np.minimum(np.minimum(first[:-2], first[1:-1]), first[2:]) - 1
+    end = np.maximum(np.maximum(end[:-2], end[1:-1]), end[2:]) + 1
+    columns = np.clip(np.stack((first, end), axis=1) * cell, 0, width)
+    return np.repeat(columns, cell, axis=0)[:height]
 
 
 def _texture_level(quantiles: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -62,13 +62,27 @@ class ScoreTable:
             total += np.interp(evidence[name], values, log_odds)
         for asked, group in itertools.groupby(self.corrections, key=lambda correction: len(correction.asked)):
             corrections = list(group)
-            names = [name for correction in corrections for name, _ in correction.asked]
-            limits = np.array([limit for correction in corrections for _, limit in correction.asked])
-            above = np.stack([evidence[name] for name in names], axis=1) > limits
-            place = above.reshape(n, len(corrections), asked) @ (1 << np.arange(asked))
+            place = np.zeros((len(corrections), n), np.intp)
+            for question in range(asked):
+                limits = np.array([correction.asked[question][1] for correction in corrections])
+                values = np.stack([evidence[correction.asked[question][0]] for correction in corrections])
+                place += (values > limits[:, None]).astype(np.intp) << question
             answers = np.array([correction.log_odds for correction in corrections])
-            total += answers[np.arange(len(corrections)), place].sum(axis=1)
+            total += np.take_along_axis(answers, place, axis=1).sum(axis=0)
         return total
+
+    def parted(self, names: Collection[str]) -> tuple[ScoreTable, ScoreTable]:
+        """What does not ask for any of these pieces of evidence, with the offset, and what does; they add up."""
+        kinds = [any(name in names for name, _ in correction.asked) for correction in self.corrections]
+        without, asking = (
+            ScoreTable(
+                0.0 if wanted else self.offset,
+                {name: points for name, points in self.points.items() if (name in names) == wanted},
+                tuple(itertools.compress(self.corrections, [kind == wanted for kind in kinds])),
+            )
+            for wanted in (False, True)
+        )
+        return without, asking
 
 
 @cache
@@ -146,12 +160,18 @@ def scores_in_company(
     company : dict of str to ndarray of float64
         The evidence of `NEIGHBOURHOODS` that the score rests on.
     """
+    widest = max(NEIGHBOURHOODS.values())
+    one, other = neighbour_pairs(row_mm, col_mm, widest * distance_mm).T
+    apart = np.hypot(row_mm[one] - row_mm[other], col_mm[one] - col_mm[other])
     pairs = {
-        name: neighbour_pairs(row_mm, col_mm, factor * distance_mm) for name, factor in NEIGHBOURHOODS.items()
+        name: np.column_stack((one, other))[apart <= factor * distance_mm]
+        for name, factor in NEIGHBOURHOODS.items()
     }
+    alone, in_company = table.parted(NEIGHBOURHOODS)
+    own = alone.log_odds(evidence)
     company = {name: np.zeros(len(row_mm)) for name in NEIGHBOURHOODS}
-    score = probability(table.log_odds({**evidence, **company}))
+    score = probability(own + in_company.log_odds({**evidence, **company}))
     for _ in range(SUPPORT_ROUNDS):
         company = {name: summed_over(pairs[name], score) for name in NEIGHBOURHOODS}
-        score = probability(table.log_odds({**evidence, **company}))
+        score = probability(own + in_company.log_odds({**evidence, **company}))
     return score, company

@@ -231,3 +231,28 @@ def test_maxima_refuse_too_many_scales_and_give_nothing_for_nothing():
     with pytest.raises(ValueError, match="at most 9"):
         scale_space_maxima(np.zeros((4, 4), np.float32), range(1, 11), 0.0)
     assert scale_space_maxima(np.zeros((0, 4), np.float32), SIGMAS, 0.0).row.size == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_only_the_wanted_columns(threads):
+    rng = np.random.default_rng(8)
+    plane = rng.normal(size=(150, 110)).astype(np.float32)
+    sigmas, weights = (1.1, 1.8, 2.9, 4.6), (1.0, 2.0, 3.0)
+    row = np.arange(150)
+    wanted = np.stack((20 + row // 5, 90 - np.abs(row - 75) // 2), axis=1)
+    wanted[:12] = 0
+    wanted[100:103] = 50
+
+    everywhere = blob_response(plane, sigmas, weights)
+    some = blob_response(plane, sigmas, weights, wanted=wanted, threads=threads)
+
+    col = np.arange(110)
+    inside = (col >= wanted[:, :1]) & (col < wanted[:, 1:])
+    assert 0.3 < inside.mean() < 0.6
+    np.testing.assert_array_equal(some, np.where(inside, everywhere, 0))
+
+
+@pytest.mark.parametrize("wanted", [np.zeros((9, 2), np.int64), np.full((10, 2), 13)])
+def test_columns_beyond_the_plane_are_refused(wanted):
+    with pytest.raises(ValueError, match="wanted must be columns of 10 rows of 12"):
+        blob_response(np.zeros((10, 12), np.float32), (1.0, 2.0), (1.0,), wanted=wanted)
