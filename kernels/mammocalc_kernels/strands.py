@@ -72,18 +72,25 @@ def _links(plane, owner, pixel, contrast, start, peak, elongation, reach, first,
     reached = np.empty(_MOST_PARTNERS, np.int64)
     nearest = np.empty(_MOST_PARTNERS, np.float64)
     radius = int(reach)
+    largest = 0
     for k in range(first, end):
-        row, col, along_row, along_col, ratio = _axis(pixel, start[k], start[k + 1], w)
+        largest = max(largest, start[k + 1] - start[k])
+    rows, cols = np.empty(largest, np.int64), np.empty(largest, np.int64)
+    for k in range(first, end):
+        size = start[k + 1] - start[k]
+        _unravel(pixel, start[k], start[k + 1], w, rows, cols)
+        row, col, along_row, along_col, ratio = _axis(rows, cols, size)
         if ratio < elongation:
             continue
         for side in range(2):
             dr, dc = (along_row, along_col) if side == 0 else (-along_row, -along_col)
-            tip, furthest = start[k], -math.inf
-            for q in range(start[k], start[k + 1]):
-                ahead = (pixel[q] // w - row) * dr + (pixel[q] % w - col) * dc
+            tip, furthest = 0, -math.inf
+            for q in range(size):
+                ahead = (rows[q] - row) * dr + (cols[q] - col) * dc
                 if ahead > furthest:
                     tip, furthest = q, ahead
-            tip_row, tip_col = pixel[tip] // w, pixel[tip] % w
+            tip_row, tip_col = rows[tip], cols[tip]
+            tip += start[k]
             partners = 0
             for i in range(max(tip_row - radius, 0), min(tip_row + radius + 1, h)):
                 for j in range(max(tip_col - radius, 0), min(tip_col + radius + 1, w)):
@@ -117,19 +124,28 @@ def _links(plane, owner, pixel, contrast, start, peak, elongation, reach, first,
 
 
 @kernel
-def _axis(pixel, first, end, w):  # type: ignore[no-untyped-def]
-    """Centroid, unit vector along the longer axis, and ratio of the axes of an object's pixels."""
-    n = end - first
-    row = col = 0.0
+def _unravel(pixel, first, end, w, rows, cols):  # type: ignore[no-untyped-def]
+    """Row and column of each pixel of an ascending list: one division for the first, none for the others."""
+    row = pixel[first] // w
     for q in range(first, end):
-        row += pixel[q] // w
-        col += pixel[q] % w
+        while pixel[q] >= (row + 1) * w:
+            row += 1
+        rows[q - first], cols[q - first] = row, pixel[q] - row * w
+
+
+@kernel
+def _axis(rows, cols, n):  # type: ignore[no-untyped-def]
+    """Centroid, unit vector along the longer axis, and ratio of the axes of an object's pixels."""
+    row = col = 0.0
+    for q in range(n):
+        row += rows[q]
+        col += cols[q]
     row /= n
     col /= n
     # A pixel is a square, not a point: 1/12 is its own second moment.
     rr, cc, rc = n / 12.0, n / 12.0, 0.0
-    for q in range(first, end):
-        y, x = pixel[q] // w - row, pixel[q] % w - col
+    for q in range(n):
+        y, x = rows[q] - row, cols[q] - col
         rr += y * y
         cc += x * x
         rc += y * x

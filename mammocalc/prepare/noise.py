@@ -71,7 +71,7 @@ def estimate_noise(
     step: int,
     top: int,
     stored_range: tuple[int, int],
-    samples: int = 100_000,
+    samples: int = 60_000,
 ) -> NoiseCurve:
     """Noise curve from a sparse lattice of pixels in the given cells.
 

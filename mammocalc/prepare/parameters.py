@@ -23,7 +23,7 @@ class PrepareParameters:
     skin_search_mm: float = bounded(
         3.0, 1.0, 20.0, "how far the drawn outline may lie from the found grey level's"
     )
-    noise_samples: int = bounded(100_000, 1_000, 10_000_000, "pixels the noise curve is estimated from")
+    noise_samples: int = bounded(60_000, 1_000, 10_000_000, "pixels the noise curve is estimated from")
     find_pectoral: bool = explained(True, "look for the pectoral muscle")
     find_foreign: bool = explained(True, "look for burned-in labels, markers, clips and paddle edges")
 
