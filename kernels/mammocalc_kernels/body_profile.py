@@ -30,7 +30,14 @@ from mammocalc_kernels.candidate_state import (
     TALL,
 )
 from mammocalc_kernels.compile import kernel
-from mammocalc_kernels.measured_columns import BLUR, BLUR_ERROR, LUCENCY, WALL_THICKNESS, WIDTH_ERROR
+from mammocalc_kernels.measured_columns import (
+    BLUR,
+    BLUR_ERROR,
+    FLATNESS,
+    LUCENCY,
+    WALL_THICKNESS,
+    WIDTH_ERROR,
+)
 from mammocalc_kernels.profile_fit import BASE, COST, DOME, ERROR, FLAT, HALF_WIDTH, fit_blur, fit_body
 from mammocalc_kernels.rim_profile import (
     CORE_LUCENCY,
@@ -86,7 +93,7 @@ def fit_bodies(
     state : ndarray of float64, shape (m, SLOTS)
         Slots from `FITTED` on are written.
     out : ndarray of float64, shape (n, len(COLUMNS))
-        Columns width_error, lucency and wall_thickness (or blur and blur_error) of the chosen are written.
+        Columns width_error, flatness, lucency and wall_thickness (or blur and blur_error) of the chosen are written.
     """
     xs, vs, ws, fit, hollow = (
         bins_scratch[0],
@@ -133,6 +140,7 @@ def fit_bodies(
         state[k, BODY_HEIGHT] = body_height
         state[k, BODY_BASE] = fit[BASE]
         row[WIDTH_ERROR] = 2.0 * fit[ERROR] * noise
+        row[FLATNESS] = fit[FLAT] / body_height
         if start > least_hollow and significance > LEAST_DIP:
             fit_hollow(table, flat_body, xs, vs, ws, n, start, sigma, base_sigma, hollow)
             if is_hollow(hollow, fit[COST], rise_noise):

@@ -52,6 +52,7 @@ from mammocalc_kernels.measured_columns import (
     ROUGHNESS,
     ROW,
     SOLIDITY,
+    THICKNESS,
 )
 
 # Central differences add to the smoothing's variance.
@@ -59,6 +60,8 @@ _GRADIENT_VARIANCE = SMOOTHING_VARIANCE + 1.0 / 3.0
 _EDGE_WIDTH_OF_SIGMA = math.sqrt(2.0 * math.pi)
 # Marks of pixels near a candidate.
 _FREE, _SAMPLED, _OTHERS, _OFF = 0, 1, 2, 3
+# Mark of pixels within the hull of a region, and the least share of the peak at which they belong to a shell.
+_WITHIN, _LUMEN_SHARE = 2, 0.12
 
 
 @kernel
@@ -101,8 +104,8 @@ def _ring_met(inside: Any, cy: float, cx: float) -> float:
 
 
 @kernel
-def _fill_polygon(inside: Any, ys: Any, xs: Any, n: int) -> None:
-    """Set `inside` at every pixel within a convex polygon of `n` vertices."""
+def _mark_polygon(inside: Any, ys: Any, xs: Any, n: int) -> None:
+    """Make `inside` 2 at every pixel within a convex polygon of `n` vertices where it is 0."""
     h, w = inside.shape
     for y in range(1, h - 1):
         low, high = 1e30, -1e30
@@ -116,7 +119,30 @@ def _fill_polygon(inside: Any, ys: Any, xs: Any, n: int) -> None:
                     low, high = min(low, xs[j]), max(high, xs[j])
                 low, high = min(low, x), max(high, x)
         for x in range(max(math.ceil(low), 1), min(math.floor(high), w - 2) + 1):
-            inside[y, x] = 1
+            if inside[y, x] == 0:
+                inside[y, x] = _WITHIN
+
+
+@kernel
+def _settle_lumen(inside: Any, contrast: Any, distance: Any, least: float) -> bool:
+    """Whether what was marked stands above the background: then it becomes part of the region, else it is let go.
+
+    A shell is seen through its lumen too, twice its wall; what a bent wire goes around is as dark as the background.
+    Only what lies more than three pixels from the candidate is asked; without such pixels the answer is yes.
+    """
+    h, w = inside.shape
+    total = count = 0.0
+    for y in range(h):
+        for x in range(w):
+            if inside[y, x] == _WITHIN and distance[y, x] > 3 * STRAIGHT_STEP:
+                total += contrast[y, x]
+                count += 1.0
+    stands = total >= least * count
+    for y in range(h):
+        for x in range(w):
+            if inside[y, x] == _WITHIN:
+                inside[y, x] = 1 if stands else 0
+    return stands
 
 
 @kernel
@@ -463,6 +489,7 @@ def outline_candidates(
     margin: int,
     own_pool: Any,
     distance_pool: Any,
+    contrast_pool: Any,
     smooth_pool: Any,
     usable_pool: Any,
     inside_pool: Any,
@@ -479,7 +506,7 @@ def outline_candidates(
 
     Parameters
     ----------
-    chosen, own_pool, distance_pool, smooth_pool, state, out
+    chosen, own_pool, distance_pool, contrast_pool, smooth_pool, state, out
         As for `load_patches`.
     margin : int
         Pixels of the patch around the candidate's bounding box, at least 4.
@@ -501,6 +528,7 @@ def outline_candidates(
         end = pool + h * w
         own = own_pool[pool:end].reshape(h, w)
         distance = distance_pool[pool:end].reshape(h, w)
+        contrast = contrast_pool[pool:end].reshape(h, w)
         smoothed = smooth_pool[pool:end].reshape(h, w)
         usable = usable_pool[pool:end].reshape(h, w)
         inside = inside_pool[pool:end].reshape(h, w)
@@ -529,12 +557,14 @@ def outline_candidates(
                 break
             # A ring with a gap has no hole to fill: its hull is its outline.
             outline.polygon_moments(hull_y, hull_x, n_hull, moments)
-            if _ring_met(inside, moments[1], moments[2]) >= 0.7:
-                _fill_polygon(inside, hull_y, hull_x, n_hull)
-                lumen = moments[0] - solid_area
-            else:
+            ring = _ring_met(inside, moments[1], moments[2]) >= 0.7
+            if ring:
+                _mark_polygon(inside, hull_y, hull_x, n_hull)
+                ring = _settle_lumen(inside, contrast, distance, _LUMEN_SHARE * state[k, HEIGHT])
+            if not ring:
                 outline.polygon_moments(ys, xs, n, moments)
                 break
+            lumen = moments[0] - solid_area
         if moments[0] <= 0.0:
             continue
         if lumen > 0.0:
@@ -576,7 +606,7 @@ def describe_outlines(
     state: Any,
     out: Any,
 ) -> None:
-    """Roughness, edge and evenness of each candidate, and whether it is compact, straight or bent.
+    """Roughness, edge, evenness and thickness of each candidate, and whether it is compact, straight or bent.
 
     Parameters
     ----------
@@ -636,6 +666,7 @@ def describe_outlines(
                     if inside[y, x] == 1:
                         deepest = max(deepest, depth[y, x])
             thickness = max(2.0 * deepest / STRAIGHT_STEP - 1.0, 1.0)
+            out[c, THICKNESS] = thickness
             bent = solidity < 0.78 and state[k, LUMEN] < 0.3 * area and area >= 3.0 * thickness * thickness
         if lengthy and solidity >= 0.85:
             state[k, FORM] = STRAIGHT

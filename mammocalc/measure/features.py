@@ -42,6 +42,9 @@ FEATURES: Mapping[str, Feature] = {
     "elongation": Feature("", "length_mm over width_mm"),
     "straightness": Feature("", "chord over arc of the long axis; 1 is straight"),
     "branches": Feature("", "branch points of the skeleton"),
+    "thickness_mm": Feature(
+        "mm", "diameter of the largest disc inside the outline; the calibre where the outline is convex"
+    ),
     "orientation_deg": Feature(
         "deg", "long axis against the +column axis, counter-clockwise as displayed, -90 to 90"
     ),
@@ -51,6 +54,10 @@ FEATURES: Mapping[str, Feature] = {
     "nipple_distance_mm": Feature("mm", "distance of the centroid to the nipple; NaN without a nipple"),
     "skin_distance_mm": Feature("mm", "distance of the centroid to the skin line"),
     "in_pectoral": Feature("", "1 where the centroid lies on the pectoral muscle, else 0"),
+    "flatness": Feature(
+        "",
+        "share of even thickness in the profile, blur undone; 0 is a ball or cylinder, 1 is flat or a shell",
+    ),
     "solidity": Feature("", "area over area of the convex hull, holes filled"),
     "circularity": Feature("", "4 pi area over perimeter squared, holes filled; 1 is a disc"),
     "roughness": Feature("", "outline length over that of the smoothed outline, minus 1; 0 is smooth"),

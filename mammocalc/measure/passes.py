@@ -136,7 +136,7 @@ def _measure_some(
     hull_y, hull_x = np.empty((2, 2 * largest + 1))
     moments, stack = np.empty(7), np.empty(largest, np.int32)
     shape.outline_candidates(
-        chosen, margin, own, distance, smoothed, usable, inside, outline_y, outline_x, stack, hull_y, hull_x,
+        chosen, margin, own, distance, contrast, smoothed, usable, inside, outline_y, outline_x, stack, hull_y, hull_x,
         moments, state, out,
     )  # fmt: skip
     shape.describe_outlines(

@@ -39,7 +39,7 @@ def examples(sized):
             **VESSEL,
             **CAST,
         ),
-        "coarse": sized(3.5, 2.6, solidity=0.92, roughness=0.08),
+        "coarse": sized(3.5, 2.6, solidity=0.92, roughness=0.03, circularity=0.8),
         "large_rod_like": sized(5.0, 0.8, nipple_angle_deg=10.0, **ROD),
         "round": sized(0.72, 0.7),
         "punctate": {},
@@ -129,6 +129,64 @@ class TestBothSidesOfAThreshold:
     def test_a_rim_is_closed(self, labelled, sized, ring_closure, is_rim):
         found = labelled(sized(3.2, 3.0, circularity=0.9, **{**RING, "ring_closure": ring_closure})).label[0]
         assert (found == "rim") is is_rim
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "rim"),
+            ({"flatness": 0.84}, "round"),
+            ({"diameter_mm": 0.89}, "round"),
+            ({"circularity": 0.92}, "dystrophic"),
+        ],
+    )
+    def test_a_shell_too_small_for_its_lumen_is_flat(self, labelled, sized, change, label):
+        assert labelled({**sized(1.2, 1.15, flatness=1.0), **change}).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "suture"),
+            ({"width_max_mm": 0.55}, "fine_linear"),
+            ({"length_mm": 4.2}, "fine_linear"),
+            ({"roughness": 0.07}, "fine_linear"),
+            ({"cluster_n": 6, "cluster_elongation": 3.0}, "fine_linear"),
+            ({"cluster_n": 6, "cluster_elongation": 1.2}, "suture"),
+        ],
+    )
+    def test_a_straight_thread_shows_its_knots_and_is_in_no_group_of_casts(
+        self, labelled, sized, change, label
+    ):
+        thread = sized(6.0, 0.4, width_variation=0.3, roughness=0.04, width_max_mm=0.8)
+        assert labelled({**thread, **change}).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "large_rod_like"),
+            ({"solidity": 0.75}, "dystrophic"),
+            ({"elongation": 5.5, "solidity": 0.75}, "large_rod_like"),
+        ],
+    )
+    def test_a_short_rod_is_no_crescent_of_a_lump(self, labelled, sized, change, label):
+        rod = sized(4.0, 1.0, nipple_angle_deg=5.0, circularity=0.45, **ROD)
+        assert labelled({**rod, **change}).label[0] == label
+
+    @pytest.mark.parametrize(("thickness_mm", "label"), [(0.3, "fine_linear"), (0.7, "dystrophic")])
+    def test_arms_of_a_branched_cast_are_thin(self, labelled, sized, thickness_mm, label):
+        spread = sized(2.2, 1.4, circularity=0.4, thickness_mm=thickness_mm, roughness=0.1)
+        assert labelled(spread).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "dystrophic"),
+            ({"cluster_n": 6}, "unclassified"),
+            ({"length_mm": 2.1, "width_mm": 1.9}, "coarse"),
+            ({"circularity": 0.95}, "round"),
+        ],
+    )
+    def test_an_irregular_one_of_more_than_a_millimetre_alone(self, labelled, sized, change, label):
+        assert labelled({**sized(1.7, 1.3, circularity=0.85), **change}).label[0] == label
 
     @pytest.mark.parametrize(("paired_length_mm", "is_vessel"), [(3.1, True), (2.9, False)])
     def test_walls_are_paired_over_three_millimetres(self, labelled, sized, paired_length_mm, is_vessel):
@@ -277,6 +335,24 @@ class TestNeverABenignRodByMistake:
     @pytest.mark.parametrize("company", [{}, {"rods_in_image": 9.0, "nipple_angle_deg": 1.0}])
     def test_below_half_a_millimetre_of_calibre(self, labelled, sized, width_mm, company):
         assert labelled(sized(3.0, width_mm, **ROD, **company)).label[0] == "fine_linear"
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "large_rod_like"),
+            ({"width_mm": 0.39}, "fine_linear"),
+            ({"roughness": 0.026}, "fine_linear"),
+            ({"width_variation": 0.16}, "fine_linear"),
+            ({"width_max_mm": 0.6}, "fine_linear"),
+            ({"straightness": 0.985}, "fine_linear"),
+            ({"branches": 1.0}, "fine_linear_branching"),
+        ],
+    )
+    def test_a_slim_rod_is_perfect_and_stays_open(self, labelled, sized, change, label):
+        perfect = {"width_variation": 0.1, "roughness": 0.02, "straightness": 0.995}
+        found = labelled({**sized(2.0, 0.45, **perfect), **change})
+        assert found.label[0] == label
+        assert found.suspicion[0] != "typically_benign"
 
     @pytest.mark.parametrize(
         ("length_mm", "roughness", "label"),

@@ -98,7 +98,7 @@ class TestOwnFile:
     def test_the_moved_threshold_decides(self, rules_file, image_of, sized):
         from mammocalc.classify import classify
 
-        rod = sized(4.0, 0.55, nipple_angle_deg=5.0, width_variation=0.1)
+        rod = sized(4.0, 0.55, nipple_angle_deg=5.0, width_variation=0.1, roughness=0.03)
         image = image_of(rod)
         own = load_lexicon(rules_file("thresholds.rod_calibre_mm = 0.6"))
         assert classify(image.measurements, image.arrangement, load_lexicon()).label[0] == "large_rod_like"

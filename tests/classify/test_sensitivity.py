@@ -9,7 +9,7 @@ from mammocalc.classify import threshold_sensitivity
 
 @pytest.fixture
 def shifts(image_of, sized, lexicon):
-    rod = sized(5.0, 0.52, nipple_angle_deg=10.0, width_variation=0.1)
+    rod = sized(5.0, 0.52, nipple_angle_deg=10.0, width_variation=0.1, roughness=0.03)
     image = image_of({"diameter_mm": 0.47}, {"diameter_mm": 0.7}, rod)
     found = threshold_sensitivity(image.measurements, image.arrangement, lexicon)
     return {(shift.threshold, shift.moved_to > shift.value): shift for shift in found}

@@ -52,21 +52,41 @@ def test_directions_in_which_a_ring_is_met(gap):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_filled_convex_polygon(seed):
+def test_marked_convex_polygon(seed):
     turn = np.sort(np.random.default_rng(seed).uniform(0, 2 * np.pi, 9))
     ys, xs = 15.2 + 11 * np.sin(turn), 16.1 + 9 * np.cos(turn)
     inside = np.zeros((31, 33), np.uint8)
-    shape._fill_polygon(inside, ys, xs, 9)
-    expected = np.zeros(inside.shape, np.uint8)
-    expected[draw.polygon(ys, xs, inside.shape)] = 1
+    inside[12:15, 3:30] = 1
+    expected = inside.copy()
+    within = draw.polygon(ys, xs, inside.shape)
+    expected[within] = np.where(inside[within] == 1, 1, 2)
+    shape._mark_polygon(inside, ys, xs, 9)
     np.testing.assert_array_equal(inside, expected)
 
 
-def test_filled_polygon_keeps_off_the_border():
+def test_marked_polygon_keeps_off_the_border():
     inside = np.zeros((6, 6), np.uint8)
-    shape._fill_polygon(inside, np.array([-9.0, -9, 20, 20]), np.array([-9.0, 20, 20, -9]), 4)
-    assert inside[1:-1, 1:-1].all()
-    assert inside.sum() == 16
+    shape._mark_polygon(inside, np.array([-9.0, -9, 20, 20]), np.array([-9.0, 20, 20, -9]), 4)
+    assert (inside[1:-1, 1:-1] == 2).all()
+    assert inside.sum() == 32
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_lumen_is_kept_where_it_stands_above_the_background(seed):
+    rng = np.random.default_rng(seed)
+    inside = rng.integers(0, 3, (14, 17)).astype(np.uint8)
+    distance = rng.integers(0, 24, inside.shape).astype(np.int16)
+    contrast = rng.normal(size=inside.shape).astype(np.float32)
+    asked = (inside == 2) & (distance > 9)
+    mean = contrast[asked].mean(dtype=np.float64)
+    for least in (mean - 0.01, mean + 0.01):
+        settled = inside.copy()
+        assert shape._settle_lumen(settled, contrast, distance, least) == (least < mean)
+        np.testing.assert_array_equal(settled, np.where(inside == 2, least < mean, inside))
+    # A lumen so narrow that the wall's blur fills it is not asked.
+    settled = inside.copy()
+    assert shape._settle_lumen(settled, contrast, np.zeros_like(distance), 100.0)
+    np.testing.assert_array_equal(settled, inside > 0)
 
 
 @pytest.mark.parametrize("sigma", [1.0, 2.0])

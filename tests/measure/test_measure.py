@@ -99,6 +99,45 @@ def test_a_shell_is_lucent_and_a_disc_is_not():
     assert solid["lucency"][0] < 0.1
 
 
+def ball(row, col, diameter_mm, hollow_mm=0.0):
+    r, c = np.indices((160, 200)).astype(float)
+    away = np.hypot(r - row, c - col) * PITCH
+    chord = [np.sqrt(np.maximum((d / 2) ** 2 - away**2, 0)) for d in (diameter_mm, hollow_mm)]
+    thickness = chord[0] - chord[1]
+    return ndimage.gaussian_filter(thickness / thickness.max(), BLUR_MM / PITCH)
+
+
+def test_a_ball_is_a_dome_and_a_shell_is_flat():
+    solid = measured(ball(80.2, 90.4, 1.2)).columns
+    shell = measured(ball(80.2, 90.4, 1.2, hollow_mm=0.55)).columns
+    assert solid["flatness"][0] < 0.35
+    assert shell["flatness"][0] > 0.7
+
+
+def test_thickness_of_a_disc_and_of_crossed_wires():
+    assert measured(drawn(disc(80.3, 100.6, 1.5))).columns["thickness_mm"][0] == pytest.approx(1.5, abs=0.1)
+    one, other = wire(20, 4.0, 0.4), wire(95, 4.0, 0.4)
+    columns = measured(drawn(lambda r, c: one(r, c) | other(r, c))).columns
+    assert columns["thickness_mm"][0] == pytest.approx(0.5, abs=0.12)
+    assert columns["length_mm"][0] > 3.5
+
+
+def test_a_bent_wire_is_no_ring():
+    """Open over a quarter of the way round: a shell shows through its middle, a wire does not."""
+
+    def bow(r, c):
+        away, turn = np.hypot(r - 80, c - 100) * PITCH, np.arctan2(r - 80, c - 100)
+        return (np.abs(away - 2.0) < 0.2) & (np.abs(turn) > np.pi / 4)
+
+    wire_like = measured(drawn(bow)).columns
+    assert wire_like["width_mm"][0] == pytest.approx(0.4, abs=0.07)
+    assert wire_like["length_mm"][0] == pytest.approx(3 * np.pi, abs=0.6)
+    filled = drawn(bow) + 0.3 * drawn(disc(80, 100, 3.9))
+    shell_like = measured(filled).columns
+    assert shell_like["lucency"][0] > 0.4
+    assert shell_like["diameter_mm"][0] == pytest.approx(4.4, abs=0.3)
+
+
 def test_every_feature_and_no_bit_by_threads():
     bodies = sum(drawn(disc(r, c, 0.3 + 0.01 * r)) for r in (20, 70, 120) for c in (30, 90, 150))
     one, four = measured(bodies), measured(bodies, threads=4)
