@@ -281,6 +281,33 @@ class TestBothSidesOfAThreshold:
         }
         assert labelled(sized(2.5, 0.4, **thread, **CAST)).label[0] == label
 
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "fine_linear"),
+            ({"cluster_elongation": 2.9}, "unclassified"),
+            ({"width_mm": 0.71}, "unclassified"),
+            ({"elongation": 1.2, "circularity": 0.9}, "fine_linear"),
+            ({"elongation": 1.2, "circularity": 0.95}, "round"),
+        ],
+    )
+    def test_pieces_among_linear_ones(self, labelled, sized, change, label):
+        group = {"cluster_id": 1, "cluster_n": 6, "cluster_elongation": 3.1, "circularity": 0.85}
+        assert labelled({**sized(0.9, 0.55, **group), **change}).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "punctate"),
+            ({"diameter_mm": 0.41}, "coarse_heterogeneous"),
+            ({"cluster_diameter_mm": 0.55}, "coarse_heterogeneous"),
+            ({"elongation": 1.6}, "coarse_heterogeneous"),
+        ],
+    )
+    def test_a_speck_among_larger_ones(self, labelled, change, label):
+        group = {**VARIED, "cluster_diameter_mm": 0.8, "cluster_circularity": 0.9}
+        assert labelled({**group, "diameter_mm": 0.38, **change}).label[0] == label
+
     def test_group_descriptors_need_a_group(self, labelled, sized):
         irregular = {"solidity": 0.8, "cluster_size_spread": 0.4, "cluster_shape_spread": 0.8}
         alone = labelled(
