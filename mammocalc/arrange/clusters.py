@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mammocalc.arrange.casts import LEVEL_DEG, LEVEL_ELONGATION, Casts, are_sediment, coherence, in_line
 from mammocalc.arrange.distribution import LEAST_AREA_MM2, distribution_of, shape_of
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import Points
@@ -15,20 +16,19 @@ from mammocalc.arrange.pieces import Points
 SPACING_NEIGHBOURS = 3
 """The spacing around a calcification is its mean distance to this many others."""
 
-LEVEL_ELONGATION, LEVEL_DEG = 1.4, 15.0
-"""What is at least so elongated has a direction; within this angle of the horizontal it lies level."""
-
 Groups = list[NDArray[np.int64]]
 
 
 def find_clusters(
     points: Points,
     founders: NDArray[np.bool_],
+    casts: Casts,
+    diameter_mm: NDArray[np.float64],
     nipple: Points | None,
     breast_area_mm2: float,
     parameters: ArrangeParameters,
 ) -> tuple[Groups, list[str]]:
-    """Cluster positions, and name the distribution of each cluster.
+    """Cluster positions, casts of ducts before all else, and name the distribution of each cluster.
 
     Parameters
     ----------
@@ -36,7 +36,12 @@ def find_clusters(
         (row, col) in mm.
     founders : ndarray of bool, shape (n,)
         Those that clusters grow along; the others only join one within reach.
+    casts : Casts
+        Of the same n.
+    diameter_mm : ndarray of float64, shape (n,)
     nipple : ndarray of float64, shape (2,), or None
+    breast_area_mm2 : float
+    parameters : ArrangeParameters
 
     Returns
     -------
@@ -44,38 +49,112 @@ def find_clusters(
         Members of each cluster in ascending order, clusters by their first member.
     distributions : list of str
     """
-    groups = []
-    found = np.flatnonzero(founders)
-    if len(found) < parameters.line_members:
-        return [], []
-    spread = _diffuse(points[found], breast_area_mm2, parameters)
-    reach = parameters.linkage_mm
-    if spread:
-        # Everything is within reach of everything: only what is crowded against that stands out as a group.
-        reach = min(reach, 0.5 * np.sqrt(shape_of(points[found]).area_mm2 / len(found)))
-    loose = []
-    for component in _linked(points[found], reach, parameters):
-        members = found[component]
-        if _is_cluster(points[members], parameters):
-            groups.append(members)
-        else:
-            loose.append(members)
+    of_casts = _of_casts(points, founders, casts, parameters)
+    groups, diffuse, reach = _of_the_rest(
+        points, founders, of_casts, diameter_mm, breast_area_mm2, parameters
+    )
     names = [distribution_of(points[group], nipple, breast_area_mm2, parameters) for group in groups]
-    if spread:
-        rest = np.sort(np.concatenate(loose)) if loose else np.empty(0, np.int64)
-        if _diffuse(points[rest], breast_area_mm2, parameters):
-            groups.append(rest)
-            names.append("diffuse")
-    groups = _joined(groups, points, np.flatnonzero(~founders), reach)
+    if diffuse is not None:
+        groups.append(diffuse)
+        names.append("diffuse")
+    groups = _joined(groups, points, np.setdiff1d(np.flatnonzero(~founders), _members(groups)), reach)
     order = sorted(range(len(groups)), key=lambda i: int(groups[i][0]))
     return [groups[i] for i in order], [names[i] for i in order]
 
 
-def _linked(points: Points, reach_mm: float, parameters: ArrangeParameters) -> Groups:
+def _members(groups: Groups) -> NDArray[np.int64]:
+    return np.concatenate([*groups, np.empty(0, np.int64)])
+
+
+def _of_the_rest(
+    points: Points,
+    founders: NDArray[np.bool_],
+    of_casts: Groups,
+    diameter_mm: NDArray[np.float64],
+    breast_area_mm2: float,
+    parameters: ArrangeParameters,
+) -> tuple[Groups, NDArray[np.int64] | None, float]:
+    """Clusters of casts and of what is not in them, what is left as one diffuse cluster, and the reach of linkage."""
+    found = np.setdiff1d(np.flatnonzero(founders), _members(of_casts))
+    reach = parameters.linkage_mm
+    if len(found) < parameters.line_members:
+        return of_casts, None, reach
+    spread = _diffuse(points[found], breast_area_mm2, parameters)
+    if spread:
+        # Everything is within reach of everything: only what is crowded against that stands out as a group.
+        reach = min(reach, 0.5 * np.sqrt(shape_of(points[found]).area_mm2 / len(found)))
+    groups, loose = [], []
+    for component in _linked(points[found], reach, parameters, diameter_mm[found]):
+        members = found[component]
+        home = _home(points, members, of_casts, parameters)
+        if home is not None:
+            of_casts[home] = np.union1d(of_casts[home], members)
+        elif _is_cluster(points[members], parameters):
+            groups.append(members)
+        else:
+            loose.append(members)
+    rest = np.sort(_members(loose))
+    scattered = spread and _diffuse(points[rest], breast_area_mm2, parameters)
+    return of_casts + groups, rest if scattered else None, reach
+
+
+def _home(
+    points: Points, members: NDArray[np.int64], of_casts: Groups, parameters: ArrangeParameters
+) -> int | None:
+    """Place of the cluster of casts among which all of a smaller cluster lies: its short pieces."""
+    from scipy.spatial import cKDTree
+
+    for i, group in enumerate(of_casts):
+        if len(members) < len(group):
+            distance, _ = cKDTree(points[group]).query(points[members])
+            if np.max(distance) <= parameters.linkage_least_mm:
+                return i
+    return None
+
+
+def _of_casts(
+    points: Points, founders: NDArray[np.bool_], casts: Casts, parameters: ArrangeParameters
+) -> Groups:
+    """Clusters of casts, each with the specks in line with them; what else lies around them does not dilute them."""
+    from scipy.spatial import cKDTree
+
+    thin = np.flatnonzero(founders & casts.thin)
+    if len(thin) < parameters.line_members:
+        return []
+    groups: Groups = []
+    rest = np.flatnonzero(~casts.thin | ~founders)
+    for component in _linked(points[thin], parameters.linkage_mm, parameters):
+        members = thin[component]
+        if len(members) < parameters.line_members:
+            continue
+        apart, _ = cKDTree(points[members]).query(
+            points[rest], distance_upper_bound=parameters.linkage_least_mm
+        )
+        few = np.isfinite(apart).sum() > len(members)
+        least = parameters.cast_coherence_few if few else parameters.cast_coherence
+        if coherence(points, casts, members) < least:
+            continue
+        if are_sediment(casts, members, shape_of(points[members]).linearity, parameters):
+            continue
+        group = np.union1d(members, in_line(points, rest, members, casts, parameters))
+        if _is_cluster(points[group], parameters):
+            groups.append(group)
+            rest = np.setdiff1d(rest, group)
+    return groups
+
+
+def _linked(
+    points: Points,
+    reach_mm: float,
+    parameters: ArrangeParameters,
+    diameter_mm: NDArray[np.float64] | None = None,
+) -> Groups:
     """Single linkage: the components of the graph of all pairs within reach.
 
     The reach of a crowded calcification is shorter, a multiple of the spacing around it, and between two the geometric
     mean of theirs counts: a tight group does not catch what lies scattered around it, nor a second group beside it.
+    Where diameters are given, it is shorter too between a large and a small one: two kinds that lie among each other
+    are two groups.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -89,7 +168,11 @@ def _linked(points: Points, reach_mm: float, parameters: ArrangeParameters) -> G
     )
     pairs = tree.query_pairs(reach_mm, output_type="ndarray")
     length = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
-    pairs = pairs[length <= np.sqrt(reach[pairs[:, 0]] * reach[pairs[:, 1]])]
+    within = np.sqrt(reach[pairs[:, 0]] * reach[pairs[:, 1]])
+    if diameter_mm is not None:
+        octaves = np.nan_to_num(np.log2(diameter_mm[pairs[:, 0]] / diameter_mm[pairs[:, 1]]))
+        within = within * np.exp(-0.5 * (octaves / parameters.linkage_octaves) ** 2)
+    pairs = pairs[length <= within]
     graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(len(points),) * 2)
     count, component = connected_components(graph, directed=False)
     order = np.argsort(component, kind="stable")

@@ -87,6 +87,17 @@ def curve_of(pieces: Pieces, reach_mm: float, parameters: ArrangeParameters) -> 
     )
 
 
+def angles_deg(curve: Curve, pieces: Pieces) -> NDArray[np.float64]:
+    """Mean angle between each piece and the curve beside it, shape (m,), 0 to 90."""
+    points, owner, directions = pieces.sampled(STEP_MM)
+    _, _, tangent = beside(curve.points, points)
+    cosine = np.abs(np.einsum("ij,ij->i", directions, tangent))
+    angle = np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0)))
+    total = np.bincount(owner, weights=angle, minlength=len(pieces))
+    out: NDArray[np.float64] = total / np.bincount(owner, minlength=len(pieces))
+    return out
+
+
 def tangents_of(line: Points) -> Points:
     """Unit tangents of a curve at its points."""
     tangents = np.gradient(line, axis=0)

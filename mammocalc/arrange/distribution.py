@@ -52,7 +52,10 @@ def distribution_of(
     shape = shape_of(points)
     few = len(points) < parameters.group_members
     ratio = parameters.line_axis_ratio_few if few else parameters.line_axis_ratio
-    if len(points) >= parameters.line_members and shape.linearity <= ratio:
+    # A short narrow cluster is in one duct; in a long one that shows by how little it scatters.
+    narrow = len(points) >= parameters.line_members and shape.linearity <= ratio
+    short = shape.extent_mm <= parameters.group_extent_mm
+    if narrow and (short or scatter_mm(points) <= parameters.line_scatter_mm):
         return "linear"
     if shape.area_mm2 >= parameters.diffuse_breast_share * breast_area_mm2:
         return "diffuse"
@@ -61,6 +64,29 @@ def distribution_of(
     if nipple is not None and is_wedge(points, shape, nipple, parameters):
         return "segmental"
     return "regional"
+
+
+def scatter_mm(points: Points) -> float:
+    """How far positions stray from the smooth curve (a parabola along their major axis) through them.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 2)
+        (row, col) in mm.
+
+    Returns
+    -------
+    float
+        Standard deviation, mm; 0 for fewer than four.
+    """
+    if len(points) < 4:
+        return 0.0
+    centred = points - points.mean(axis=0)
+    _, axes = np.linalg.eigh(np.cov(centred.T))
+    across, along = (centred @ axes).T
+    form = np.stack([np.ones_like(along), along, along**2], axis=1)
+    rest = across - form @ np.linalg.lstsq(form, across, rcond=None)[0]
+    return float(np.sqrt((rest**2).sum() / (len(points) - 3)))
 
 
 def is_wedge(points: Points, shape: Shape, nipple: Points, parameters: ArrangeParameters) -> bool:

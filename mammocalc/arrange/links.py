@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mammocalc.arrange.curves import Curve, angles_deg, curve_of
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import Pieces, Points
 
@@ -13,6 +14,9 @@ NEAR_MM = 0.6
 
 OVERLAP_MM = 1.5
 """Two staggered strands may run side by side for this long."""
+
+PARTINGS = 3
+"""A track is taken apart at most so many times."""
 
 Pairs = NDArray[np.int64]
 
@@ -30,6 +34,31 @@ def tracks(strands: Pieces, parameters: ArrangeParameters) -> list[NDArray[np.in
     order = np.argsort(component, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(component, minlength=count))[:-1])
     return sorted(groups, key=lambda group: int(group[0]))
+
+
+def untangled(strands: Pieces, parameters: ArrangeParameters) -> list[tuple[NDArray[np.int64], Curve]]:
+    """Tracks with their curves, where strands that cross a track's curve are parted from those that follow it.
+
+    Returns
+    -------
+    list of (ndarray of int64, Curve)
+        Places of the strands of each track in ascending order, by the first strand; each stands in one at most.
+    """
+    out = []
+    waiting = [(group, PARTINGS) for group in tracks(strands, parameters)]
+    while waiting:
+        group, left = waiting.pop()
+        mine = strands.take(group)
+        curve = curve_of(mine, parameters.track_gap_mm, parameters)
+        if curve is None:
+            continue
+        crosses = angles_deg(curve, mine) > parameters.track_crossing_deg
+        if not left or not crosses.any() or crosses.all():
+            out.append((group, curve))
+            continue
+        for some in (group[~crosses], group[crosses]):
+            waiting += [(some[part], left - 1) for part in tracks(strands.take(some), parameters)]
+    return sorted(out, key=lambda track: int(track[0][0]))
 
 
 def end_to_end(strands: Pieces, parameters: ArrangeParameters) -> Pairs:

@@ -38,6 +38,9 @@ class ArrangeParameters:
     strand_calibre_mm: float = bounded(2.5, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
     track_gap_mm: float = bounded(4.0, 0.5, 15.0, "largest gap that is bridged between pieces of a track")
     track_bend_deg: float = bounded(40.0, 5.0, 80.0, "largest change of direction from one piece to the next")
+    track_crossing_deg: float = bounded(
+        40.0, 5.0, 90.0, "a strand that meets its track's curve at a larger angle crosses it"
+    )
     bridge_mm: float = bounded(14.0, 0.5, 40.0, "largest gap that is bridged between tracks")
     bridge_bend_deg: float = bounded(
         30.0, 5.0, 80.0, "largest change of direction at either end of such a bridge"
@@ -69,7 +72,7 @@ class ArrangeParameters:
         10.0,
         0.5,
         100.0,
-        "walls that run side by side this far make one of short strands, too; aimed, twice this",
+        "walls that run side by side this far make one of short strands, too, if it does not aim at the nipple",
     )
     vessel_strand_mm: float = bounded(
         2.8, 0.5, 20.0, "half of a vessel's calcium is in strands at least this long"
@@ -87,12 +90,21 @@ class ArrangeParameters:
     vessel_calcified: float = bounded(
         0.9, 0.0, 1.0, "a single wall is interrupted; what is calcified throughout is rather a thread"
     )
-    vessel_aside_deg: float = bounded(25.0, 0.0, 90.0, "beyond this angle a chain does not aim at the nipple")
+    vessel_aside_deg: float = bounded(
+        25.0, 0.0, 90.0, "beyond this angle a chain does not aim at the nipple, as casts do"
+    )
     vessel_bend_deg: float = bounded(
         28.0, 5.0, 60.0, "a vessel's strands follow its curve this well, on average"
     )
-    vessel_aim_deg: float = bounded(
-        15.0, 0.0, 90.0, "a chain aims at the nipple within this angle, as casts do"
+    vessel_long_strand_mm: float = bounded(
+        3.3, 0.5, 20.0, "interrupted strands at least this long, aside from the nipple, need less of a ridge"
+    )
+    vessel_long_fraction: float = bounded(0.3, 0.0, 1.0, "if at least this share of the chain lies on one")
+    vessel_nearly_deg: float = bounded(
+        15.0,
+        1.0,
+        60.0,
+        "strands that follow the curve this well, of such a chain and of two walls without a ridge",
     )
     vessel_fraction: float = bounded(0.6, 0.0, 1.0, "least share of a chain's length that lies on a vessel")
     ridge_clear: float = bounded(1.0, 0.0, 20.0, "a vessel stands this many standard errors above its sides")
@@ -102,22 +114,51 @@ class ArrangeParameters:
         3.0, 1.0, 100.0, "in a crowd the linkage is at most this many times the spacing of its members"
     )
     linkage_least_mm: float = bounded(3.0, 0.5, 50.0, "but never shorter than this")
+    linkage_octaves: float = bounded(
+        1.2,
+        0.2,
+        10.0,
+        "two whose diameters differ by this many doublings are linked across 0.6 of the distance",
+    )
     member_diameter_mm: float = bounded(
         1.5, 0.3, 20.0, "a calcification with a larger diameter is judged by itself, not as one of a cluster"
     )
     member_length_mm: float = bounded(5.0, 0.5, 20.0, "so is a longer one")
+    cast_elongation: float = bounded(
+        2.5, 1.5, 10.0, "a cast of a duct is at least this many times longer than thick"
+    )
+    cast_length_mm: float = bounded(0.7, 0.2, 5.0, "and at least this long")
+    cast_calibre_mm: float = bounded(0.6, 0.2, 2.0, "and thinner than this")
+    cast_coherence: float = bounded(
+        0.3, -1.0, 1.0, "casts keep the direction of their nearest neighbour this well; 0 is at random"
+    )
+    cast_coherence_few: float = bounded(
+        0.5, -1.0, 1.0, "the same where most of what lies around them is no cast"
+    )
+    cast_gap_mm: float = bounded(2.0, 0.2, 10.0, "a speck in line with a cast joins it across so wide a gap")
+    cast_aside_mm: float = bounded(0.6, 0.1, 5.0, "if it lies at most this far off the cast's axis")
+    sediment_level_share: float = bounded(
+        0.7, 0.0, 1.0, "thin pieces of which this share lies level may be sediment in cysts"
+    )
+    sediment_elongation: float = bounded(4.0, 1.5, 20.0, "if their median elongation is at most this")
+    sediment_axis_ratio: float = bounded(
+        0.3, 0.0, 1.0, "and they do not lie in a line: minor over major axis, at least"
+    )
     group_members: int = bounded(5, 2, 100, "least number of calcifications in a cluster")
     line_members: int = bounded(3, 3, 100, "least number of calcifications in a linear cluster")
     line_axis_ratio: float = bounded(0.2, 0.01, 1.0, "a linear cluster's minor over its major axis, at most")
     line_axis_ratio_few: float = bounded(0.1, 0.01, 1.0, "the same where it has fewer members than a group")
     group_extent_mm: float = bounded(20.0, 2.0, 100.0, "a larger cluster is regional, segmental or diffuse")
-    wedge_deg: float = bounded(50.0, 5.0, 180.0, "largest opening of a segment, as seen from the nipple")
-    wedge_aim_deg: float = bounded(30.0, 5.0, 90.0, "a segment's long axis aims at the nipple this well")
+    line_scatter_mm: float = bounded(
+        0.7, 0.1, 5.0, "in a longer linear cluster members scatter at most this much about a smooth curve"
+    )
+    wedge_deg: float = bounded(35.0, 5.0, 180.0, "largest opening of a segment, as seen from the nipple")
+    wedge_aim_deg: float = bounded(20.0, 5.0, 90.0, "a segment's long axis aims at the nipple this well")
     wedge_axis_ratio: float = bounded(
         0.7, 0.1, 1.0, "a segment is longer than wide: minor over major axis, at most"
     )
     diffuse_breast_share: float = bounded(
-        0.5, 0.05, 1.0, "a diffuse cluster's hull covers this share of the breast"
+        0.4, 0.05, 1.0, "a diffuse cluster's hull covers this share of the breast"
     )
     diffuse_members: int = bounded(12, 3, 1000, "least number of calcifications in a diffuse cluster")
 

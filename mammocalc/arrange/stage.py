@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from mammocalc.arrange.arrangement import Arrangement
 from mammocalc.arrange.bridges import bridged
+from mammocalc.arrange.casts import CAST_FORM, casts_of
 from mammocalc.arrange.clusters import cluster_table, find_clusters
 from mammocalc.arrange.curves import Curve, curve_of
-from mammocalc.arrange.links import tracks
+from mammocalc.arrange.links import untangled
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import Points, as_pieces, large, rings, rods, strands
 from mammocalc.arrange.vessel import aim_deg, in_band, looks_like_vessel, vessel_fraction
@@ -66,8 +67,15 @@ def arrange(
     single = large(measurements, parameters)
     may = np.flatnonzero(counted & ~in_vessel & ~is_rod & ~in_skin & ~single)
     founders = columns["score"][may] >= parameters.founding_score
+    casts = casts_of({name: columns[name][may] for name in CAST_FORM}, parameters)
     groups, distributions = find_clusters(
-        points[may], founders, nipple, scene.anatomy.breast_area_mm2, parameters
+        points[may],
+        founders,
+        casts,
+        columns["diameter_mm"][may],
+        nipple,
+        scene.anatomy.breast_area_mm2,
+        parameters,
     )
     groups = [may[group] for group in groups]
     clusters = cluster_table(groups, distributions, row, col, columns, scene.pixel_spacing_mm)
@@ -97,12 +105,8 @@ def _chains(
     def support(path: Points) -> float:
         return vessel_fraction(scene, path, everything, parameters)
 
-    groups, curves = [], []
-    for group in tracks(pieces, parameters):
-        curve = curve_of(pieces.take(group), parameters.track_gap_mm, parameters)
-        if curve is not None and sure[group].any():
-            groups.append(group)
-            curves.append(curve)
+    found = [(group, curve) for group, curve in untangled(pieces, parameters) if sure[group].any()]
+    groups, curves = [group for group, _ in found], [curve for _, curve in found]
     strong = [curve.typical_mm >= parameters.strong_strand_mm for curve in curves]
     out = []
     for parts in bridged(curves, strong, support, parameters):

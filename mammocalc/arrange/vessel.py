@@ -72,30 +72,36 @@ def looks_like_vessel(
 ) -> bool:
     """Whether a chain is a calcified vessel: strands along one curve, with two walls or on a vessel-scale ridge.
 
-    The casts of a duct in a row are not: they are short, and aim at the nipple. Where two walls run side by side far
-    enough, the strands may be short.
+    The casts of a duct in a row are not: they are short, and aim at the nipple. Two neighbouring ducts full of casts
+    look like two walls: a chain that aims at the nipple, or whose aim is not known, is a vessel only with strands
+    longer than casts.
     """
     if members < 2 or curve.misalignment_deg > parameters.vessel_bend_deg:
         return False
     walls = curve.paired_length_mm >= parameters.vessel_paired_mm
-    on_vessel = fraction >= parameters.vessel_fraction
-    aside = aim > parameters.vessel_aside_deg
+    true_walls = curve.paired_length_mm >= parameters.vessel_paired_true_mm
     follows = curve.misalignment_deg <= parameters.vessel_follows_deg
-    true_walls = follows and curve.paired_length_mm >= parameters.vessel_paired_true_mm
-    if curve.typical_mm >= parameters.vessel_short_strand_mm and (
-        true_walls or (walls and on_vessel and aside)
+    interrupted = curve.calcified_fraction <= parameters.vessel_calcified
+    long_enough = curve.length_mm >= parameters.vessel_length_mm
+    single_wall = long_enough and interrupted
+    on_vessel = fraction >= parameters.vessel_fraction
+    partly = fraction >= parameters.vessel_part_fraction
+    nearly = curve.misalignment_deg <= parameters.vessel_nearly_deg
+    strand = curve.typical_mm
+    if not aim > parameters.vessel_aside_deg:
+        if strand >= parameters.vessel_aimed_strand_mm:
+            return (walls and long_enough) or (single_wall and on_vessel and follows)
+        return strand >= parameters.vessel_strand_mm and true_walls and follows
+    if curve.paired_length_mm >= parameters.vessel_paired_far_mm:
+        return True
+    if strand >= parameters.vessel_short_strand_mm and (
+        (true_walls and follows) or (walls and on_vessel) or (single_wall and partly and follows)
     ):
         return True
-    if curve.paired_length_mm >= parameters.vessel_paired_far_mm * (1.0 if aside else 2.0):
+    if strand >= parameters.vessel_strand_mm and ((walls and nearly) or (single_wall and on_vessel)):
         return True
-    long_enough = curve.length_mm >= parameters.vessel_length_mm
-    interrupted = curve.calcified_fraction <= parameters.vessel_calcified
-    partly = fraction >= parameters.vessel_part_fraction
-    if aside and follows and long_enough and interrupted and partly:
-        return curve.typical_mm >= parameters.vessel_short_strand_mm
-    aimed = aim <= parameters.vessel_aim_deg
-    strand = parameters.vessel_aimed_strand_mm if aimed else parameters.vessel_strand_mm
-    return curve.typical_mm >= strand and (walls or (on_vessel and long_enough and interrupted))
+    clear = fraction >= parameters.vessel_long_fraction
+    return strand >= parameters.vessel_long_strand_mm and single_wall and clear and nearly
 
 
 def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDArray[np.bool_]:

@@ -64,6 +64,19 @@ class TestDistribution:
         rows = put(candidates, np.array([75, 45]) + turned(points, angle_deg))
         assert distribution(arrange(make_scene(), candidates.measurements()), rows) == "regional"
 
+    @pytest.mark.parametrize(("apart_mm", "name"), [(0.6, "linear"), (3.0, "segmental")])
+    def test_a_long_narrow_one_is_linear_in_one_duct_only(self, candidates, make_scene, apart_mm, name):
+        rng = np.random.default_rng(6)
+        rows = put(
+            candidates,
+            [
+                (75 + side * apart_mm + rng.normal(0, 0.2), x)
+                for x in np.linspace(40, 70, 14)
+                for side in (-0.5, 0.5)
+            ],
+        )
+        assert distribution(arrange(make_scene(), candidates.measurements()), rows) == name
+
     def test_diffuse(self, candidates, make_scene):
         rng = np.random.default_rng(8)
         rows = put(candidates, rng.uniform((5, 5), (145, 95), (40, 2)))
@@ -105,6 +118,43 @@ class TestMembership:
         put(candidates, [(70, 40 + 5.0 * k) for k in range(count)])
         found = arrange(make_scene(), candidates.measurements())
         assert found.clusters["distribution"].tolist() == distribution
+
+    def test_casts_in_a_scatter_are_a_line_of_their_own(self, candidates, make_scene):
+        rng = np.random.default_rng(4)
+        specks = put(candidates, np.array([75, 50]) + rng.uniform(-9, 9, (30, 2)))
+        casts = [
+            candidates.strand(75 + rng.normal(0, 0.2), x, rng.normal(0, 8), 1.6) for x in range(40, 61, 2)
+        ]
+        found = arrange(make_scene(), candidates.measurements())
+        line = set(found.columns["cluster_id"][casts])
+        assert len(line) == 1
+        assert set(found.columns["cluster_distribution"][casts]) == {"linear"}
+        assert np.isin(found.columns["cluster_id"][specks], list(line)).mean() < 0.2
+
+    def test_a_speck_in_line_joins_its_casts(self, candidates, make_scene):
+        casts = [candidates.strand(75, x, 0, 1.6) for x in (40.0, 42.4, 47.2, 49.6)]
+        between = candidates.speck(75.2, 44.8)
+        found = arrange(make_scene(), candidates.measurements())
+        assert set(found.columns["cluster_id"][[*casts, between]]) == {1}
+
+    @pytest.mark.parametrize(("tilt_deg", "clusters"), [(0.0, 1), (60.0, 2)])
+    def test_level_sediment_is_no_cast(self, candidates, make_scene, tilt_deg, clusters):
+        rng = np.random.default_rng(3)
+        for k, (y, x) in enumerate(np.array([75, 50]) + rng.uniform(-4, 4, (16, 2))):
+            if k % 2:
+                candidates.speck(y, x)
+            else:
+                candidates.strand(y, x, tilt_deg + rng.normal(0, 4), 1.0, 0.35)
+        found = arrange(make_scene(), candidates.measurements())
+        assert len(found.clusters["cluster_id"]) == clusters
+
+    def test_large_and_small_among_each_other_are_two_groups(self, candidates, make_scene):
+        rng = np.random.default_rng(5)
+        small = put(candidates, np.array([75, 50]) + rng.uniform(-4, 4, (12, 2)), diameter_mm=0.2)
+        large = put(candidates, np.array([75, 50]) + rng.uniform(-4, 4, (12, 2)), diameter_mm=1.3)
+        found = arrange(make_scene(), candidates.measurements())
+        assert set(found.columns["cluster_id"][small]) == {1}
+        assert set(found.columns["cluster_id"][large]) == {2}
 
     def test_groups_apart_are_two(self, candidates, make_scene):
         first, second = self.group(candidates, 7), self.group(candidates, 8, at=(75, 75))

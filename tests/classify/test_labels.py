@@ -203,7 +203,7 @@ class TestBothSidesOfAThreshold:
 
     @pytest.mark.parametrize(
         ("chain_length_mm", "vessel_fraction", "is_vessel"),
-        [(10.1, 0.61, True), (9.9, 0.61, False), (10.1, 0.59, False)],
+        [(10.1, 0.61, True), (9.9, 0.61, False), (10.1, 0.29, False)],
     )
     def test_a_single_wall_needs_length_and_a_vessel(
         self, labelled, sized, chain_length_mm, vessel_fraction, is_vessel
@@ -222,7 +222,7 @@ class TestBothSidesOfAThreshold:
         change = sized(2.0, 0.3, paired_length_mm=9.0, **{**VESSEL, "chain_strand_mm": strand_mm}, **CAST)
         assert (labelled(change).label[0] == "vascular") is is_vessel
 
-    @pytest.mark.parametrize(("nipple_angle_deg", "is_vessel"), [(16.0, True), (14.0, False)])
+    @pytest.mark.parametrize(("nipple_angle_deg", "is_vessel"), [(26.0, True), (24.0, False)])
     def test_a_chain_that_aims_at_the_nipple_needs_longer_strands(
         self, labelled, sized, nipple_angle_deg, is_vessel
     ):
@@ -239,14 +239,47 @@ class TestBothSidesOfAThreshold:
             **VESSEL,
             "chain_strand_mm": 1.9,
             "chain_misalignment_deg": misalignment_deg,
-            "chain_nipple_angle_deg": 5.0,
+            "chain_nipple_angle_deg": 30.0,
         }
         change = sized(1.8, 0.3, paired_length_mm=paired_mm, **company, **CAST)
         assert (labelled(change).label[0] == "vascular") is is_vessel
 
     @pytest.mark.parametrize(
+        ("change", "is_vessel"),
+        [
+            ({}, True),
+            ({"chain_strand_mm": 3.4}, False),
+            ({"chain_length_mm": 9.9}, False),
+            ({"paired_length_mm": 2.9}, False),
+            ({"chain_strand_mm": 2.9, "chain_misalignment_deg": 6.9}, True),
+            ({"chain_strand_mm": 2.7, "chain_misalignment_deg": 6.9}, False),
+        ],
+    )
+    def test_towards_the_nipple_walls_are_of_longer_strands(self, labelled, sized, change, is_vessel):
+        aimed = {**VESSEL, "chain_strand_mm": 3.6, "chain_nipple_angle_deg": 5.0, "chain_length_mm": 12.0}
+        found = labelled(sized(2.0, 0.3, **{**aimed, "paired_length_mm": 9.0, **CAST, **change})).label[0]
+        assert (found == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(
+        ("change", "is_vessel"),
+        [
+            ({}, True),
+            ({"chain_strand_mm": 3.2}, False),
+            ({"chain_length_mm": 9.9}, False),
+            ({"chain_misalignment_deg": 15.1}, False),
+            ({"chain_calcified_fraction": 0.91}, False),
+            ({"chain_nipple_angle_deg": 24.0}, False),
+            ({"vessel_fraction": 0.29}, False),
+        ],
+    )
+    def test_long_strands_with_gaps_need_less_of_a_ridge(self, labelled, sized, change, is_vessel):
+        chain = {**VESSEL, "chain_strand_mm": 3.4, "chain_misalignment_deg": 14.9, "chain_length_mm": 12.0}
+        found = labelled(sized(2.0, 0.3, **{**chain, "vessel_fraction": 0.31, **CAST, **change})).label[0]
+        assert (found == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(
         ("paired_mm", "nipple_angle_deg", "is_vessel"),
-        [(10.1, 26.0, True), (9.9, 26.0, False), (10.1, 24.0, False), (20.1, 0.0, True)],
+        [(10.1, 26.0, True), (9.9, 26.0, False), (10.1, 24.0, False), (30.0, math.nan, False)],
     )
     def test_walls_side_by_side_far_enough_need_no_long_strands(
         self, labelled, sized, paired_mm, nipple_angle_deg, is_vessel
