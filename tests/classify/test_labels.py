@@ -147,7 +147,7 @@ class TestBothSidesOfAThreshold:
         [
             ({}, "suture"),
             ({"width_max_mm": 0.55}, "fine_linear"),
-            ({"length_mm": 4.2}, "fine_linear"),
+            ({"length_mm": 3.9}, "fine_linear"),
             ({"roughness": 0.07}, "fine_linear"),
             ({"cluster_n": 6, "cluster_elongation": 3.0}, "fine_linear"),
             ({"cluster_n": 6, "cluster_elongation": 1.2}, "suture"),
