@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -149,6 +151,7 @@ def detect_folder(
                     inventory.count,
                     whole_studies=shard is None,
                 )
+                _import_meanwhile(f"pyarrow.{format}")
                 driver.run(inventory, _crew_maker(executor, scheduler, jobs, settings))
                 tally = Tally(settings.write)
                 tally.reasons["unwritten"].update(driver.unwritten)
@@ -159,6 +162,11 @@ def detect_folder(
         summary = summary_of(folder, tally, inventory.count, driver.resumed, seconds)
         events.event("end", ok=summary.ok, skipped=summary.skipped, failed=summary.failed)
     return summary
+
+
+def _import_meanwhile(module: str) -> None:
+    """Import what the tables are written with while the workers start and this process only waits."""
+    threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
 
 def _head(settings: Settings, shard: tuple[int, int] | None, inputs: int) -> dict[str, Any]:
