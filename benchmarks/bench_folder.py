@@ -67,6 +67,7 @@ def measured(folder, jobs, write):
 
 
 def main():
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
