@@ -78,7 +78,13 @@ class Findings:
         return f"<Findings in {Path(self.mammogram.path).name or 'image'}: {self.summary()}>"
 
     def summary(self) -> str:
-        """How many calcifications and clusters there are, in words."""
+        """How many calcifications and clusters there are, in words.
+
+        Returns
+        -------
+        str
+            As in ``12 calcifications, 1 cluster``.
+        """
         counts = {"calcification": len(self), "cluster": len(self.arrangement.clusters["cluster_id"])}
         return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
 
@@ -177,7 +183,7 @@ class Findings:
         return {name: values[0] for name, values in self.record()["images"].items()}
 
     def outline(self, calcification_id: int, distance_px: float = 0.0) -> NDArray[np.float64]:
-        """The outline of one calcification as a closed polygon, shape (k, 2).
+        """The outline of one calcification as a closed polygon.
 
         Parameters
         ----------
@@ -188,7 +194,7 @@ class Findings:
 
         Returns
         -------
-        ndarray of float64
+        ndarray of float64, shape (k, 2)
             (row, col) of the stored pixel matrix, 0-based, sub-pixel; the first point is not repeated.
 
         Raises
@@ -245,6 +251,7 @@ class Findings:
         Returns
         -------
         Findings
+            Its own labels and lexicon, all else shared.
 
         Raises
         ------

@@ -22,7 +22,7 @@ class BatchLimits:
 
     image_seconds: float = bounded(300.0, 0.1, 86_400.0, "longest time for one image or frame, s")
     worker_megabytes: int = bounded(6000, 500, 10_000_000, "most memory of one worker process, MB")
-    read: ReadLimits = field(default_factory=ReadLimits)
+    read: ReadLimits = field(default_factory=ReadLimits, metadata={"meaning": "what a file may declare"})
 
     def __post_init__(self) -> None:
         check_bounds(self)

@@ -15,7 +15,7 @@ ARRANGED: Mapping[str, Feature] = {
     "n_calcifications": Feature("", "calcifications in the cluster"),
     "extent_mm": Feature("mm", "largest distance between two members"),
     "area_mm2": Feature("mm2", "area of the convex hull of the members"),
-    "density_per_cm2": Feature("", "members per square centimetre of the hull"),
+    "density_per_cm2": Feature("1/cm2", "members per square centimetre of the hull"),
     "linearity": Feature("", "minor over major axis of the members' positions"),
     "distribution": Feature("text", "diffuse, regional, grouped, linear or segmental"),
     "size_spread": Feature("", "robust coefficient of variation of the members' diameters"),

@@ -28,7 +28,9 @@ LABELS = (
     "milk_of_calcium", "suture", "amorphous", "coarse_heterogeneous", "fine_pleomorphic", "fine_linear",
     "fine_linear_branching", "unclassified",
 )  # fmt: skip
+"""Every label, BI-RADS terms with underscores, in the order of the atlas."""
 SUSPICIONS = ("typically_benign", "indeterminate", "suspicious")
+"""What a rule attaches to its label, least first."""
 BASES = ("atlas", "paper", "proposal")
 CALCIFICATION_FEATURES: Mapping[str, Feature] = {**MEASURED, **ARRANGED}
 CLUSTER_FEATURES: Mapping[str, Feature] = cluster_features.catalogue(LABELS)

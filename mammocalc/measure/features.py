@@ -76,3 +76,4 @@ FEATURES: Mapping[str, Feature] = {
     "heterogeneity": Feature("", "deviation inside the eroded outline over contrast"),
     "score": Feature("", "how sure the detection is, 0 to 1"),
 }
+"""Every feature of a single calcification by its name, in the order of the tables."""

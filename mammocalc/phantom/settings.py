@@ -27,6 +27,7 @@ LABELS = (
     "fine_linear",
     "fine_linear_branching",
 )
+"""Labels that can be drawn."""
 DISTRIBUTIONS = ("diffuse", "regional", "grouped", "linear", "segmental")
 
 TRAINING_SEEDS = range(0, 10_000)
@@ -83,6 +84,7 @@ DETECTORS: Mapping[str, Detector] = {
     "film_100": Detector(0.100, 0.060, 45.0, 0.02, 0.50, "film", 10, "FILM"),
     "film_200": Detector(0.200, 0.080, 60.0, 0.02, 0.30, "film", 8, "FILM"),
 }
+"""Kinds of detectors by name, with the side of a pixel in um at its end."""
 
 
 def _count(default: int, maximum: int, meaning: str) -> Any:

@@ -91,6 +91,7 @@ IMAGES: tuple[Column, ...] = (
     Column("reason", "text", "", "why the input was skipped or failed, empty for ok"),
     Column("seconds", "float64", "s", "time from file to findings, NaN where the image was not searched"),
 )
+"""Columns of the table ``images`` in their order: one row for every input and frame."""
 
 _CALCIFICATION_HEAD = (
     _PATH,
@@ -113,6 +114,7 @@ CALCIFICATIONS: tuple[Column, ...] = (
     # rules can be tried on a table without searching the images again.
     *(_feature(name) for name in _FEATURES if name not in {column.name for column in _CALCIFICATION_HEAD}),
 )
+"""Columns of the table ``calcifications`` in their order: one row a calcification."""
 
 CLUSTERS: tuple[Column, ...] = (
     _PATH,
@@ -130,12 +132,14 @@ CLUSTERS: tuple[Column, ...] = (
     Column("morphology", "text", "", "BI-RADS descriptor of the cluster as a whole"),
     Column("suspicion", "text", "", "typically_benign, indeterminate or suspicious"),
 )
+"""Columns of the table ``clusters`` in their order: one row a cluster."""
 
 TABLES: Mapping[TableName, tuple[Column, ...]] = {
     "images": IMAGES,
     "calcifications": CALCIFICATIONS,
     "clusters": CLUSTERS,
 }
+"""The columns of every table by its name."""
 
 _BLANK: Mapping[Kind, Any] = {"text": "", "int32": 0, "float64": float("nan")}
 _DTYPE: Mapping[Kind, Any] = {"text": object, "int32": np.int32, "float64": np.float64}

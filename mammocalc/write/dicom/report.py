@@ -61,8 +61,12 @@ class ReportedCluster:
 
     Attributes
     ----------
-    cluster_id, row, col, outline
-        As of a calcification; the outline is the convex hull of the members' outlines.
+    cluster_id : int
+        As in the tables, 1-based within the image; 0 where a file does not say.
+    row, col : float
+        Its centre.
+    outline : tuple of (row, col)
+        The convex hull of the members' outlines.
     morphology, distribution, suspicion : str
         As in the tables.
     certainty_percent : float or None

@@ -31,6 +31,7 @@ def write_html(findings: Findings | Iterable[Findings], path: str | os.PathLike[
     Returns
     -------
     pathlib.Path
+        The page.
 
     Raises
     ------
