@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 _LONGEST_SIDE = 940
 _QUALITY = 88
 _ROWS = 10
-_COLUMNS = [
-    "calcification_id", "label", "suspicion", "length_mm", "width_mm", "elongation", "lucency", "score", "row", "col",
-    "rule", "cluster_id",
-]  # fmt: skip
+# As many as fit beside each other.
+_COLUMNS = ["calcification_id", "label", "suspicion", "length_mm", "width_mm", "elongation", "score", "rule"]
 _CLUSTER_COLUMNS = [
-    "cluster_id", "n_calcifications", "distribution", "morphology", "suspicion", "extent_mm", "area_mm2",
-    "density_per_cm2", "linearity", "row", "col",
+    "cluster_id", "n_calcifications", "distribution", "morphology", "suspicion", "extent_mm", "density_per_cm2",
 ]  # fmt: skip
 _READ_AS_WORDS = ("label", "suspicion", "morphology", "distribution")
 
