@@ -42,6 +42,7 @@ from mammocalc_kernels.measured_columns import (
     BRANCHES,
     CIRCULARITY,
     COL,
+    CORE_LUCENCY,
     EDGE_WIDTH,
     FILLED_AREA,
     HETEROGENEITY,
@@ -60,6 +61,8 @@ _GRADIENT_VARIANCE = SMOOTHING_VARIANCE + 1.0 / 3.0
 _EDGE_WIDTH_OF_SIGMA = math.sqrt(2.0 * math.pi)
 # Marks of pixels near a candidate.
 _FREE, _SAMPLED, _OTHERS, _OFF = 0, 1, 2, 3
+# From this area and depth (px) on a region has a core and a band around it.
+_LEAST_CORE_AREA, _LEAST_CORE_DEPTH = 50.0, 4.0
 # Mark of pixels within the hull of a region, and the least share of the peak at which they belong to a shell.
 _WITHIN, _LUMEN_SHARE = 2, 0.12
 
@@ -190,6 +193,37 @@ def _heterogeneity(contrast: Any, inside: Any, peak: float) -> float:
         return math.nan
     variance = (square - total * total / count) / (count - 1.0)
     return math.sqrt(max(variance - 1.0, 0.0)) / peak
+
+
+@kernel
+def core_lucency(contrast: Any, depth: Any, deepest: int) -> float:
+    """1 minus the mean contrast of the core of a region over that of the band around it, by depth below the outline.
+
+    The core is what lies deeper than 0.6 of the deepest pixel, the band what lies at 0.25 to 0.5 of it and deeper than
+    1.5 px: a lump without an axis or a centre has both.
+
+    Parameters
+    ----------
+    contrast : ndarray of float32, shape (h, w)
+    depth : ndarray of int16, shape (h, w)
+        Distance to the outside, thirds of a pixel; the outermost rows and columns are not looked at.
+    deepest : int
+        Its largest value.
+    """
+    h, w = depth.shape
+    core = core_count = band = band_count = 0.0
+    for y in range(1, h - 1):
+        for x in range(1, w - 1):
+            d = depth[y, x]
+            if d > 0.6 * deepest:
+                core += contrast[y, x]
+                core_count += 1.0
+            elif 0.25 * deepest < d <= 0.5 * deepest and d > 1.5 * STRAIGHT_STEP:
+                band += contrast[y, x]
+                band_count += 1.0
+    if band <= 0.0:
+        return math.nan
+    return 1.0 - core / core_count * band_count / band
 
 
 @kernel
@@ -613,7 +647,7 @@ def describe_outlines(
     chosen, contrast_pool, smooth_pool, inside_pool, outline_y, outline_x, state, out
         As for `outline_candidates`.
     distance_pool, own_pool : ndarray of int16 and uint8
-        Overwritten where the outline is far from convex: the depth inside it, and what lies outside.
+        Overwritten for large ones and where the outline is far from convex: the depth inside it, and what lies outside.
     smooth_y, smooth_x, moments : ndarray of float64
         Scratch: vertices of the longest outline, and 7.
     """
@@ -653,18 +687,21 @@ def describe_outlines(
         area, solidity = state[k, POLYGON_AREA], state[k, SOLIDITY_TOLD]
         lengthy = long_axis > 2.2 * short_axis and long_axis >= 6.0
         bent = False
+        deepest = 0
         state[k, HOLLOWED] = solidity < 0.9 and state[k, SOLID_AREA] >= 12
-        if state[k, HOLLOWED] != 0.0:
-            # Thin all along, or a lump with lobes? A wire is its own thickness wide everywhere.
+        if state[k, HOLLOWED] != 0.0 or area >= _LEAST_CORE_AREA:
             outside = own_pool[pool:end].reshape(h, w)
             depth = distance_pool[pool:end].reshape(h, w)
             _complement(inside, outside)
             chamfer_distance(outside, depth)
-            deepest = 0
             for y in range(1, h - 1):
                 for x in range(1, w - 1):
                     if inside[y, x] == 1:
                         deepest = max(deepest, depth[y, x])
+            if deepest >= _LEAST_CORE_DEPTH * STRAIGHT_STEP:
+                out[c, CORE_LUCENCY] = core_lucency(contrast_pool[pool:end].reshape(h, w), depth, deepest)
+        if state[k, HOLLOWED] != 0.0:
+            # Thin all along, or a lump with lobes? A wire is its own thickness wide everywhere.
             thickness = max(2.0 * deepest / STRAIGHT_STEP - 1.0, 1.0)
             out[c, THICKNESS] = thickness
             bent = solidity < 0.78 and state[k, LUMEN] < 0.3 * area and area >= 3.0 * thickness * thickness

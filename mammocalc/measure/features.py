@@ -64,6 +64,10 @@ FEATURES: Mapping[str, Feature] = {
     "lucency": Feature(
         "", "1 minus centre contrast over rim contrast after de-blurring; 0 is solid, 1 fully lucent"
     ),
+    "core_lucency": Feature(
+        "",
+        "1 minus contrast of the inmost part over the part around it, whatever the form; NaN for small ones",
+    ),
     "ring_closure": Feature(
         "", "fraction of directions from the centre in which a rim stands above the centre"
     ),

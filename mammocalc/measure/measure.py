@@ -188,6 +188,7 @@ def _columns(scene: Scene, regions: Regions, raw: dict[str, NDArray[np.float64]]
         "circularity": raw["circularity"],
         "roughness": raw["roughness"],
         "lucency": raw["lucency"],
+        "core_lucency": raw["core_lucency"],
         "ring_closure": raw["ring_closure"],
         "wall_thickness_mm": raw["wall_thickness"] * pitch,
         "contrast": density - density_around,

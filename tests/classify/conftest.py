@@ -46,6 +46,7 @@ DOT: dict[str, Any] = {
     "circularity": 0.985,
     "roughness": 0.02,
     "lucency": 0.0,
+    "core_lucency": math.nan,
     "ring_closure": 0.0,
     "wall_thickness_mm": math.nan,
     "contrast": 0.2,

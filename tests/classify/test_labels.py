@@ -63,7 +63,7 @@ def examples(sized):
         ),
         "fine_linear": sized(2.0, 0.3, **CAST),
         "fine_linear_branching": sized(2.5, 0.3, branches=1.0, **CAST),
-        "unclassified": sized(0.6, 0.3, solidity=0.8),
+        "unclassified": sized(0.8, 0.4, solidity=0.8),
     }
 
 
@@ -175,6 +175,26 @@ class TestBothSidesOfAThreshold:
     def test_arms_of_a_branched_cast_are_thin(self, labelled, sized, thickness_mm, label):
         spread = sized(2.2, 1.4, circularity=0.4, thickness_mm=thickness_mm, roughness=0.1)
         assert labelled(spread).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "coarse"),
+            ({"core_lucency": -0.02}, "dystrophic"),
+            ({"lucency": 0.21}, "dystrophic"),
+            ({"heterogeneity": 0.17}, "dystrophic"),
+            ({"circularity": 0.49}, "dystrophic"),
+            ({"roughness": 0.075}, "dystrophic"),
+            ({"thickness_mm": 0.6, "circularity": 0.49}, "coarse"),
+        ],
+    )
+    def test_what_parts_dystrophic_from_coarse(self, labelled, sized, change, label):
+        popcorn = sized(3.5, 2.6, circularity=0.8, core_lucency=-0.15, heterogeneity=0.12)
+        assert labelled({**popcorn, **change}).label[0] == label
+
+    @pytest.mark.parametrize(("elongation", "label"), [(1.9, "punctate"), (2.1, "unclassified")])
+    def test_a_tiny_oval_is_punctate(self, labelled, elongation, label):
+        assert labelled({"diameter_mm": 0.4, "elongation": elongation}).label[0] == label
 
     @pytest.mark.parametrize(
         ("change", "label"),
@@ -353,7 +373,7 @@ class TestBothSidesOfAThreshold:
     @pytest.mark.parametrize(("spread", "label"), [(0.31, "fine_pleomorphic"), (0.29, "unclassified")])
     def test_pleomorphic_means_that_shapes_vary(self, labelled, sized, spread, label):
         even = {"cluster_diameter_mm": 0.4, "cluster_circularity": 0.97, "cluster_shape_spread": spread}
-        change = sized(0.5, 0.25, solidity=0.8, **{**VARIED, **even})
+        change = sized(0.6, 0.25, solidity=0.8, **{**VARIED, **even})
         assert labelled(change).label[0] == label
 
     @pytest.mark.parametrize(

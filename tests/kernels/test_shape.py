@@ -71,6 +71,20 @@ def test_marked_polygon_keeps_off_the_border():
     assert inside.sum() == 32
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_core_against_the_band_around_it(seed):
+    rng = np.random.default_rng(seed)
+    depth = rng.integers(0, 31, (15, 18)).astype(np.int16)
+    contrast = rng.uniform(5, 9, depth.shape).astype(np.float32)
+    depth[0] = depth[:, -1] = 30000
+    within = np.zeros(depth.shape, bool)
+    within[1:-1, 1:-1] = True
+    core, band = within & (depth > 18), within & (depth > 7.5) & (depth <= 15)
+    expected = 1 - contrast[core].mean(dtype=np.float64) / contrast[band].mean(dtype=np.float64)
+    assert shape.core_lucency(contrast, depth, 30) == pytest.approx(expected)
+    assert np.isnan(shape.core_lucency(-contrast, depth, 30))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_lumen_is_kept_where_it_stands_above_the_background(seed):
     rng = np.random.default_rng(seed)

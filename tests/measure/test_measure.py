@@ -122,6 +122,15 @@ def test_thickness_of_a_disc_and_of_crossed_wires():
     assert columns["length_mm"][0] > 3.5
 
 
+def test_core_of_a_popcorn_and_of_a_hollow_plaque():
+    """Whatever the form: two lobes beside each other have no common centre."""
+    lobes = np.maximum(ball(80, 70, 2.6), ball(80, 104, 2.6))
+    hollow = lobes - 0.6 * np.maximum(ball(80, 70, 1.2), ball(80, 104, 1.2))
+    assert measured(lobes).columns["core_lucency"][0] < -0.08
+    assert measured(hollow).columns["core_lucency"][0] > 0.1
+    assert np.isnan(measured(ball(80, 70, 0.4)).columns["core_lucency"][0])
+
+
 def test_a_bent_wire_is_no_ring():
     """Open over a quarter of the way round: a shell shows through its middle, a wire does not."""
 
