@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import JPEG2000Lossless, SegmentationStorage
+from pydicom.uid import (
+    DigitalMammographyXRayImageStorageForPresentation,
+    JPEG2000Lossless,
+    SegmentationStorage,
+)
 
-from mammocalc.errors import UnwritableObject
 from mammocalc.write.dicom.codes import CALCIFICATION_TYPES, sct
 from mammocalc.write.dicom.colour import cielab
 from mammocalc.write.dicom.foreign import BEING_BUILT, adopted, completed, load_highdicom
@@ -29,7 +32,8 @@ _BREAST = sct("76752008", "Breast")
 def segmentation(findings: Findings, source: Dataset, configuration: str) -> bytes:
     """A binary segmentation of one image with a segment for each label that occurs, as the bytes of a file.
 
-    Lossless JPEG 2000 of single bits: a few kilobytes.
+    Lossless JPEG 2000 of single bits: a few kilobytes. Of an image of several frames it refers to the one that was
+    searched, pixel on pixel, and says nothing of where in space that lies.
 
     Parameters
     ----------
@@ -43,11 +47,10 @@ def segmentation(findings: Findings, source: Dataset, configuration: str) -> byt
     Raises
     ------
     UnwritableObject
-        For one frame of several, and where highdicom is not installed.
+        Where highdicom is not installed.
     """
     highdicom = load_highdicom()
-    if number_of_frames(source) > 1:
-        raise UnwritableObject("segmentations are written of images of one frame only")
+    frame = findings.mammogram.frame if number_of_frames(source) > 1 else None
     ours = in_study([source], SegmentationStorage, "SEG", "segmentation", SERIES_NUMBER, configuration)
     labels = [label for label in LABEL_COLOURS if (findings.classification.label == label).any()]
     algorithm = highdicom.AlgorithmIdentificationSequence(
@@ -64,14 +67,14 @@ def segmentation(findings: Findings, source: Dataset, configuration: str) -> byt
             segmented_property_type=CALCIFICATION_TYPES[label],
             algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=algorithm,
-            tracking_uid=derived_uid("segment", str(source.SOPInstanceUID), configuration, label),
+            tracking_uid=derived_uid("segment", *_name(source, frame), configuration, label),
             tracking_id=label,
             anatomic_regions=[_BREAST],
         )
         for number, label in enumerate(labels, 1)
     ]
     built = highdicom.seg.Segmentation(
-        source_images=[completed(source)],
+        source_images=[_of_one_frame(source)],
         pixel_array=_segment_numbers(findings, labels)[np.newaxis],
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=descriptions,
@@ -89,9 +92,42 @@ def segmentation(findings: Findings, source: Dataset, configuration: str) -> byt
     )
     dataset = adopted(built, ours)
     dataset.PatientOrientation = source.get("PatientOrientation", "")
+    if frame is not None:
+        _refer_to_frame(dataset, source, frame)
     for segment, label in zip(dataset.SegmentSequence, labels, strict=True):
         segment.RecommendedDisplayCIELabValue = cielab(LABEL_COLOURS[label])
     return as_file(dataset, JPEG2000Lossless)
+
+
+def _name(source: Dataset, frame: int | None) -> tuple[str, ...]:
+    """What tells this image, or this frame of one, from others."""
+    return (str(source.SOPInstanceUID),) if frame is None else (str(source.SOPInstanceUID), f"frame {frame}")
+
+
+def _of_one_frame(source: Dataset) -> Dataset:
+    """The header of an image of several frames as if the one that was searched were a mammogram of its own."""
+    alone = completed(source)
+    if number_of_frames(source) > 1:
+        # Else highdicom asks for the place of every frame in space. A new element: the old one is the source's as well.
+        alone.add_new("SOPClassUID", "UI", DigitalMammographyXRayImageStorageForPresentation)
+        for keyword in ("NumberOfFrames", "FrameOfReferenceUID"):
+            if keyword in alone:
+                del alone[keyword]
+    return alone
+
+
+def _refer_to_frame(dataset: Dataset, source: Dataset, frame: int) -> None:
+    """Refer to the image as what it is, and as a source to its frame: 0-based here, 1-based in files."""
+    per_frame = dataset.PerFrameFunctionalGroupsSequence
+    derivations = [item for groups in per_frame for item in groups.DerivationImageSequence]
+    sources = [item for referring in (dataset, *derivations) for item in referring.SourceImageSequence]
+    for item in sources:
+        item.ReferencedFrameNumber = frame + 1
+    referred = [
+        item for series in dataset.ReferencedSeriesSequence for item in series.ReferencedInstanceSequence
+    ]
+    for item in (*sources, *referred):
+        item.ReferencedSOPClassUID = source.SOPClassUID
 
 
 def _segment_numbers(findings: Findings, labels: list[str]) -> NDArray[np.uint8]:

@@ -270,16 +270,41 @@ class TestFrames:
 
     def test_the_others_name_the_frame(self, view, frames, tmp_path, check_modules):
         source, (_, last) = frames
-        findings = dataclasses.replace(
-            view.findings, mammogram=dataclasses.replace(view.findings.mammogram, frame=2)
-        )
+        findings = _in_frame(view.findings, 2)
         for data in (
             measurement_report(reported_image(last, source), source, CONFIGURATION),
+            segmentation(findings, source, CONFIGURATION),
             presentation_state(findings, source, CONFIGURATION),
         ):
             path = tmp_path / "object.dcm"
             path.write_bytes(data)
             check_modules(path)
             assert '"00081160":{"Value":[3],"vr":"IS"}' in pydicom.dcmread(path).to_json().replace(" ", "")
-        with pytest.raises(UnwritableObject, match="of one frame only"):
-            segmentation(findings, source, CONFIGURATION)
+
+    def test_segments_refer_to_their_frame_pixel_on_pixel(self, view, frames):
+        import highdicom.seg
+
+        source, _ = frames
+        # A tomosynthesis has a frame of reference, and the place of each frame in it.
+        source.FrameOfReferenceUID = "1.2.826.0.1.3680043.8.498.99"
+        written = {k: segmentation(_in_frame(view.findings, k), source, CONFIGURATION) for k in (0, 2)}
+        for frame, data in written.items():
+            read = highdicom.seg.segread(io.BytesIO(data))
+            assert read.SourceImageSequence[0].ReferencedFrameNumber == frame + 1
+            for groups in read.PerFrameFunctionalGroupsSequence:
+                (derivation,) = groups.DerivationImageSequence
+                (referred,) = derivation.SourceImageSequence
+                assert referred.ReferencedSOPInstanceUID == source.SOPInstanceUID
+                assert referred.ReferencedSOPClassUID == pydicom.uid.BreastTomosynthesisImageStorage
+                assert referred.ReferencedFrameNumber == frame + 1
+            assert "FrameOfReferenceUID" not in read
+            single = highdicom.seg.segread(io.BytesIO(write_segmentation(view)))
+            np.testing.assert_array_equal(read.pixel_array, single.pixel_array)
+        first, last = (
+            {segment.TrackingUID for segment in opened(data).SegmentSequence} for data in written.values()
+        )
+        assert not first & last
+
+
+def _in_frame(findings, frame):
+    return dataclasses.replace(findings, mammogram=dataclasses.replace(findings.mammogram, frame=frame))
