@@ -11,8 +11,6 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import ComprehensiveSRStorage
 
-from mammocalc.read.header import Header
-from mammocalc.read.view import laterality_of
 from mammocalc.write.dicom.codes import (
     AREA,
     CALCIFICATION_CLUSTER,
@@ -73,7 +71,7 @@ def measurement_report(image: ReportedImage, source: Dataset, configuration: str
             model_name=MANUFACTURER,
         ),
     )
-    groups = _Groups(sr, image, source, configuration)
+    groups = _Groups(sr, image, configuration)
     content = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=device),
         procedure_reported=codes.SCT.ImagingProcedure,
@@ -102,14 +100,13 @@ def measurement_report(image: ReportedImage, source: Dataset, configuration: str
 class _Groups:
     """Measurement groups of one image."""
 
-    def __init__(self, sr: Any, image: ReportedImage, source: Dataset, configuration: str) -> None:
+    def __init__(self, sr: Any, image: ReportedImage, configuration: str) -> None:
         self._sr = sr
         self._image = image
         self._configuration = configuration
         # Counted from 1 in files.
         self._frames = None if image.frame is None else [image.frame + 1]
-        side = laterality_of(Header(source), image.frame or 0)
-        self._sites = [sr.FindingSite(_BREAST, laterality=_LATERALITY.get(side))]
+        self._sites = [sr.FindingSite(_BREAST, laterality=_LATERALITY.get(image.laterality))]
         self._algorithm = sr.AlgorithmIdentification(
             name=MANUFACTURER, version=software_version(), parameters=[configuration]
         )

@@ -61,7 +61,9 @@ def reported_image(record: Record, source: Dataset) -> ReportedImage:
     """The statement on one image from its rows and its header."""
     header = Header(source)
     frame = int(record["images"]["frame"][0])
-    view = view_of(header)
+    # Of a frame they may stand in the functional groups, which only the reader has seen.
+    view = view_of(header) or str(record["images"]["view"][0])
+    laterality = laterality_of(header) or str(record["images"]["laterality"][0])
     directions = header.texts("PatientOrientation")
     return found_in_image(
         record,
@@ -69,7 +71,7 @@ def reported_image(record: Record, source: Dataset) -> ReportedImage:
         sop_instance_uid=header.uid("SOPInstanceUID"),
         series_instance_uid=header.uid("SeriesInstanceUID"),
         frame=frame if number_of_frames(source) > 1 else None,
-        laterality=laterality_of(header, frame),
+        laterality=laterality,
         # What has no code is not stated.
         view=view if view in VIEW_CODES else "",
         view_modifiers=view_modifiers_of(header) if view in VIEW_CODES else (),

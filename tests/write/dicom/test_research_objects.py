@@ -268,6 +268,17 @@ class TestFrames:
         (series,) = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
         assert len(series.ReferencedSOPSequence) == 1
 
+    def test_the_side_of_a_frame_may_be_known_to_the_reader_alone(self, frames, tmp_path, check_modules):
+        source, records = frames
+        # As in a tomosynthesis, whose side stands in its functional groups.
+        del source.ImageLaterality
+        data = study_cad_sr([(record, source) for record in records], CONFIGURATION)
+        assert [image.laterality for image in read_cad_sr(opened(data)).images] == ["R", "R"]
+        path = tmp_path / "report.dcm"
+        path.write_bytes(measurement_report(reported_image(records[0], source), source, CONFIGURATION))
+        check_modules(path)
+        assert "24028007" in pydicom.dcmread(path).to_json()
+
     def test_the_others_name_the_frame(self, view, frames, tmp_path, check_modules):
         source, (_, last) = frames
         findings = _in_frame(view.findings, 2)
