@@ -45,9 +45,11 @@ class Tally:
     false : Counter of str
         Labels of the detections where nothing was drawn.
     tracks : list of dict
-        One an artery: span_mm of its calcium, share of the detected wall in its best chain.
+        One an artery: span_mm of its calcium, seen_mm of what of it was detected, share of the detected wall in its
+        best chain.
     groups : list of dict
-        One a drawn cluster: truth, called, distribution drawn and named, members drawn and detected.
+        One a drawn cluster: truth, called, distribution drawn and named, members drawn and detected, and how far the
+        next other group is.
     moved : list of dict
         What each moved threshold changes; empty unless asked for.
     """
@@ -214,18 +216,19 @@ def _tracks(
         numbers = arrangement.columns["chain_id"][mine]
         weight = np.bincount(numbers, weights=pixels[mine], minlength=2)
         yield {
-            "span_mm": _span(truth, chain.chain_id, np.array(chain.polyline)),
+            "span_mm": _span(truth, chain.chain_id, np.array(chain.polyline), None),
+            "seen_mm": _span(truth, chain.chain_id, np.array(chain.polyline), np.unique(lies_on)),
             "share_in_one": float(weight[1:].max() / max(weight.sum(), 1e-9)),
             "detections": len(mine),
         }
 
 
-def _span(truth: Truth, chain_id: int, polyline: np.ndarray) -> float:
-    """Length of an artery between its first and last calcium, mm."""
+def _span(truth: Truth, chain_id: int, polyline: np.ndarray, found: np.ndarray | None) -> float:
+    """Length of an artery between its first and last calcium, all of it or only the places `found`, mm."""
     ends = [
         (row, col)
-        for one in truth.calcifications
-        if one.chain_id == chain_id
+        for place, one in enumerate(truth.calcifications)
+        if one.chain_id == chain_id and (found is None or place in found)
         for row, start, stop in one.runs
         for col in (start, stop - 1)
     ]
@@ -257,9 +260,21 @@ def _groups(
             "members": group.n_calcifications,
             "detected": len(mine),
             "enough": len(mine) >= FEWEST_OF.get(group.distribution, FEWEST),
+            "apart_mm": _apart_mm(truth, group.cluster_id),
             "called": str(classification.cluster_morphology[best - 1]) if found else MISSED,
             "named": str(arrangement.clusters["distribution"][best - 1]) if found else MISSED,
         }
+
+
+def _apart_mm(truth: Truth, cluster_id: int) -> float:
+    """Distance from the members of a drawn group to the nearest member of another, mm; infinite where there is none."""
+    place = np.array([(one.row, one.col) for one in truth.calcifications])
+    group = np.array([one.cluster_id for one in truth.calcifications])
+    mine, others = place[group == cluster_id], place[(group > 0) & (group != cluster_id)]
+    if not len(others):
+        return float("inf")
+    apart = np.sqrt(((mine[:, None, :] - others[None, :, :]) ** 2).sum(axis=2).min())
+    return float(apart) * truth.pixel_spacing_mm
 
 
 def _moved(

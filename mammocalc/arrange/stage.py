@@ -187,6 +187,7 @@ def _cluster_columns(
         "cluster_circularity": np.full(rows, np.nan),
         "cluster_level_share": np.full(rows, np.nan),
         "cluster_edge_share": np.full(rows, np.nan),
+        "cluster_flatness": np.full(rows, np.nan),
         "cluster_distribution": np.full(rows, "", "U16"),
     }
     of_table = {
@@ -201,6 +202,7 @@ def _cluster_columns(
         "cluster_circularity": "median_circularity",
         "cluster_level_share": "level_share",
         "cluster_edge_share": "median_edge_share",
+        "cluster_flatness": "median_flatness",
         "cluster_distribution": "distribution",
     }
     for i, members in enumerate(groups):

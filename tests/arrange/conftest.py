@@ -31,6 +31,7 @@ SPECK = {
     "cnr": 10.0,
     "circularity": 0.98,
     "edge_width_mm": 0.1,
+    "flatness": 0.4,
     "score": 0.9,
 }
 

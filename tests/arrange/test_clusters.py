@@ -246,6 +246,7 @@ class TestMeasures:
         assert table["size_spread"] == 0
         assert table["shape_spread"] == pytest.approx(1)
         assert table["median_edge_share"] == pytest.approx(0.5)
+        assert table["median_flatness"] == pytest.approx(0.4)
 
     def test_columns_repeat_the_table(self, candidates, make_scene):
         rows = put(candidates, np.array([75, 50]) + np.random.default_rng(2).uniform(-3, 3, (6, 2)))

@@ -77,6 +77,7 @@ DOT: dict[str, Any] = {
     "cluster_elongation": math.nan,
     "cluster_circularity": math.nan,
     "cluster_edge_share": math.nan,
+    "cluster_flatness": math.nan,
     "cluster_level_share": math.nan,
     "cluster_distribution": "",
 }
@@ -105,6 +106,7 @@ OF_THE_CLUSTER = {
     "cluster_circularity": "median_circularity",
     "cluster_level_share": "level_share",
     "cluster_edge_share": "median_edge_share",
+    "cluster_flatness": "median_flatness",
 }
 
 
@@ -117,6 +119,7 @@ def _of_members(columns: dict[str, Any], members: Any) -> dict[str, float]:
         "median_elongation": float(np.median(columns["elongation"][members])),
         "median_circularity": float(np.mean(columns["circularity"][members])),
         "median_edge_share": float(np.median((columns["edge_width_mm"] / columns["diameter_mm"])[members])),
+        "median_flatness": float(np.median(columns["flatness"][members])),
         "level_share": float(np.mean(np.abs(columns["orientation_deg"][members]) < 15)),
     }
 
@@ -146,6 +149,7 @@ class Image:
             "median_elongation": math.nan,
             "median_circularity": math.nan,
             "median_edge_share": math.nan,
+            "median_flatness": math.nan,
             "level_share": math.nan,
         }
         table = [

@@ -233,9 +233,17 @@ class TestBothSidesOfAThreshold:
         )
         assert (labelled(change).label[0] == "vascular") is is_vessel
 
-    @pytest.mark.parametrize(("edge_share", "label"), [(0.40, "amorphous"), (0.39, "punctate")])
+    @pytest.mark.parametrize(("edge_share", "label"), [(0.38, "amorphous"), (0.37, "punctate")])
     def test_amorphous_is_hazy(self, labelled, edge_share, label):
         assert labelled({**HAZY, "cluster_edge_share": edge_share}).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("diameter_mm", "flatness", "label"),
+        [(0.48, 0.41, "amorphous"), (0.48, 0.43, "punctate"), (0.51, 0.43, "amorphous")],
+    )
+    def test_small_amorphous_ones_fade_to_their_border(self, labelled, diameter_mm, flatness, label):
+        hazy = {**HAZY, "cluster_edge_share": 0.4, "cluster_diameter_mm": diameter_mm}
+        assert labelled({**hazy, "cluster_flatness": flatness}).label[0] == label
 
     @pytest.mark.parametrize(("strand_mm", "is_vessel"), [(2.9, True), (2.7, False)])
     def test_a_chain_of_short_pieces_is_no_vessel(self, labelled, sized, strand_mm, is_vessel):
