@@ -95,7 +95,7 @@ def test_modules_are_valid(situation, write, check_modules):
     assert "MammographyCADSR" in check_modules(write(situation))
 
 
-@pytest.mark.parametrize("situation", [name for name in SITUATIONS if name != "only failed images"])
+@pytest.mark.parametrize("situation", SITUATIONS)
 def test_template_is_valid(situation, write, check_template):
     assert "Found Root Template TID_4000" in check_template(write(situation))
 
