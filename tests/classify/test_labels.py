@@ -135,6 +135,7 @@ class TestBothSidesOfAThreshold:
         [
             ({}, "rim"),
             ({"flatness": 0.84}, "round"),
+            ({"heterogeneity": 0.01}, "round"),
             ({"diameter_mm": 0.89}, "round"),
             ({"circularity": 0.92}, "dystrophic"),
         ],
