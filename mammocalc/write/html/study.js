@@ -68,6 +68,9 @@
   // ---- a view
   let printing = false;
   const LARGEST_SCALE = 24;
+  const ruler = element("canvas").getContext("2d");
+  ruler.font = "12px system-ui, sans-serif";
+  const textWidth = (text) => ruler.measureText(text).width;
   const FAR_RADIUS = 7;
   class Pane {
     constructor(figure, number) {
@@ -90,24 +93,26 @@
       this.scaleBar = drawn("g");
       svg.append(this.ground, this.captions, this.scaleBar);
       this.texts = [];
-      const caption = (at, text, colour, kind) => {
+      // Captions of a higher rank stay where there is no room for all.
+      const caption = (at, text, colour, kind, rank) => {
         const made = drawn("text", { fill: colour, class: kind }, text);
         this.captions.append(made);
-        this.texts.push({ made, at });
+        this.texts.push({ made, at, rank, width: textWidth(text) });
         return made;
       };
       this.clusters = found.clusters.map((cluster) => {
         const heavy = cluster.suspicion === "suspicious" ? " suspicious" : "";
         const path = drawn("path", { d: cluster.path, class: `cluster${heavy}`, stroke: data.clusterColour });
         this.ground.append(path);
-        return { id: cluster.id, drawn: [path, caption(cluster.at, cluster.caption, data.clusterColour, "cluster-caption")] };
+        return { id: cluster.id, drawn: [path, caption(cluster.at, cluster.caption, data.clusterColour, "cluster-caption", heavy ? 0 : 1)] };
       });
       this.tracks = found.tracks.map((track) => {
         const path = drawn("path", { d: track.path, class: "track", stroke: colourOf(track.label) });
         this.ground.append(path);
-        return { id: track.id, drawn: [path, caption(track.at, track.caption, "#e6e6e6", "track-caption")] };
+        return { id: track.id, drawn: [path, caption(track.at, track.caption, "#e6e6e6", "track-caption", 3)] };
       });
-      if (found.nipple) caption(found.nipple, "nipple", data.nippleColour, "nipple");
+      if (found.nipple) caption(found.nipple, "nipple", data.nippleColour, "nipple", 2);
+      this.texts.sort((a, b) => a.rank - b.rank);
       for (const item of items.filter((one) => one.number === this.number)) {
         const { found: speck } = item;
         const heavy = speck.suspicion === "suspicious" ? " suspicious" : "";
@@ -210,16 +215,24 @@
         group.classList.toggle("near", near);
         if (!near) group.lastChild.setAttribute("r", FAR_RADIUS / scale);
       }
-      for (const { made, at } of this.texts) {
-        const textWidth = 6.3 * made.textContent.length;
-        const across = x + at[0] * scale, down = y + at[1] * scale;
-        const inSight = across > -20 && across < width + 20 && down > -20 && down < height + 20;
-        made.setAttribute("visibility", inSight ? "visible" : "hidden");
-        made.setAttribute("x", clamp(across + 4, 2, Math.max(width - textWidth, 2)));
-        made.setAttribute("y", clamp(down - 6, 12, height - 4));
-      }
+      this.placeCaptions(width, height);
       this.drawChosen();
       this.drawScaleBar(width, height);
+    }
+    placeCaptions(width, height) {
+      const taken = [];
+      for (const { made, at, width: long } of this.texts) {
+        const across = this.x + at[0] * this.scale, down = this.y + at[1] * this.scale;
+        const inSight = across > -20 && across < width + 20 && down > -20 && down < height + 20;
+        const left = clamp(across + 4, 2, Math.max(width - long - 2, 2)), base = clamp(down - 6, 12, height - 4);
+        const box = [left - 2, base - 12, left + long + 2, base + 4];
+        const free = inSight && !made.hasAttribute("hidden") &&
+          !taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3]);
+        if (free) taken.push(box);
+        made.setAttribute("visibility", free ? "visible" : "hidden");
+        made.setAttribute("x", left);
+        made.setAttribute("y", base);
+      }
     }
     drawChosen() {
       const item = state.chosen;
@@ -247,6 +260,7 @@
         const alive = new Set([...this.marks.keys()].filter(isShown).map((item) => item.found[key]));
         for (const { id, drawn } of groups) for (const made of drawn) made.toggleAttribute("hidden", !on || !alive.has(id));
       }
+      this.draw();
     }
   }
 

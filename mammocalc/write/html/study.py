@@ -132,17 +132,23 @@ def _rank(view: Shown) -> int:
 
 
 def _rows(hung: Sequence[Shown]) -> list[str]:
-    """Pairs of the same view, right breast at the left."""
+    """Pairs of the same view, right breast at the left; at the end what could not be read."""
     numbered = list(enumerate(hung))
-    parts = []
+    read, unread = [], []
     for rank in sorted({_rank(view) for view in hung}):
         of_rank = [(number, view) for number, view in numbered if _rank(view) == rank]
+        # It takes nobody's place beside the other breast.
+        of_rank.sort(key=lambda pane: pane[1].description is None)
         lefts = [pane for pane in of_rank if pane[1].side == "left"]
         rights = [pane for pane in of_rank if pane[1].side == "right"]
         for k in range(max(len(lefts), len(rights))):
-            panes = [_pane(number, view) for number, view in (*lefts[k : k + 1], *rights[k : k + 1])]
-            parts.append(f'<div class="pair">{"".join(panes)}</div>\n')
-    return parts
+            pair = (*lefts[k : k + 1], *rights[k : k + 1])
+            panes = "".join(_pane(number, view) for number, view in pair)
+            if any(view.description is not None for _, view in pair):
+                read.append(f'<div class="pair">{panes}</div>\n')
+            else:
+                unread.append(f'<div class="pair unread">{panes}</div>\n')
+    return [*read, *unread]
 
 
 def _pane(number: int, view: Shown) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from mammocalc.write.html.index import index_parts, index_row
@@ -213,6 +215,48 @@ def test_plot_and_list_lead_to_the_picture(opened):
     assert lengths == sorted(lengths)
 
 
+CAPTIONS = (
+    "[...document.querySelectorAll('#view-1 .marks text')]"
+    ".filter(t => t.getAttribute('visibility') === 'visible' && !t.hasAttribute('hidden'))"
+    ".map(t => { const b = t.getBoundingClientRect(); return [t.textContent, b.left, b.top, b.right, b.bottom]; })"
+)
+
+
+def test_captions_that_would_cover_each_other_wait_for_room(browser, make_findings, tmp_path):
+    found = make_findings()
+    curves = tuple(np.array([[430.0 + 3 * k, 205.0], [470.0, 230.0]]) for k in range(6))
+    company = {**found.arrangement.columns, "chain_id": np.arange(7)}
+    crowded = dataclasses.replace(
+        found, arrangement=dataclasses.replace(found.arrangement, columns=company, chains=curves)
+    )
+    views = [shown(make_findings(laterality="R")), shown(crowded)]
+    (tmp_path / "page.html").write_bytes(study_page(views, ""))
+    browser.open(tmp_path / "page.html")
+    for key in (None, "c"):
+        if key:
+            browser.press(key)
+        boxes = browser.run(CAPTIONS)
+        assert ("cluster 1: 6, grouped, punctate" in [text for text, *_ in boxes]) == (key is None)
+        # The other tracks begin a third of a millimetre apart.
+        assert 1 <= sum(text.startswith("track") for text, *_ in boxes) < 6
+        for k, (_, left, top, right, bottom) in enumerate(boxes):
+            for _, other_left, other_top, other_right, other_bottom in boxes[:k]:
+                across = min(right, other_right) - max(left, other_left)
+                down = min(bottom, other_bottom) - max(top, other_top)
+                assert across < 1 or down < 4
+    assert browser.complaints == []
+
+
+def test_dark_pages_are_printed_on_white(browser, page, index):
+    for path in (page, index):
+        browser.open(path, dark=True)
+        browser._ask("Emulation.setEmulatedMedia", media="print", features=[])
+        browser.run("document.documentElement.dataset.theme = 'dark'")
+        ground = browser.run("getComputedStyle(document.body).backgroundColor")
+        browser._ask("Emulation.setEmulatedMedia", media="", features=[])
+        assert ground == "rgb(255, 255, 255)"
+
+
 def test_a_view_can_have_the_page_for_itself(opened):
     widths = "[...document.querySelectorAll('.stage')].map(s => s.clientWidth)"
     before = opened.run(widths)
@@ -271,8 +315,11 @@ def index(make_findings, tmp_path_factory):
             images = {name: values.copy() for name, values in found["images"].items()}
             images["status"][0], images["reason"][0] = "failed", "cut short"
             found = {**found, "images": images}
-        rows.append(index_row(found, f"page{k}.html", None))
+        rows.append(index_row(found, f"page{k}.html", "thumbnails/one.jpg" if k % 50 != 7 else None))
     path = tmp_path_factory.mktemp("index") / "index.html"
+    (path.parent / "thumbnails").mkdir()
+    thumbnail = view_of_findings(make_findings()).thumbnail
+    (path.parent / "thumbnails" / "one.jpg").write_bytes(thumbnail)
     path.write_text("".join(index_parts(rows, "parameters a, rules b")), encoding="utf-8")
     return path
 
@@ -282,6 +329,10 @@ def test_the_index_sorts_filters_and_turns_pages(browser, index):
     rows = "document.querySelectorAll('#images tbody tr').length"
     paths = "[...document.querySelectorAll('#images tbody td.path')].map(c => c.textContent)"
     assert browser.run(rows) == 100
+    first = "document.querySelector('#images tbody tr:nth-child({}) td.picture img')"
+    assert browser.run(first.format(1) + ".decode().then(() => " + first.format(1) + ".naturalHeight)") == 220
+    assert browser.run(first.format(1) + ".parentElement.getAttribute('href')") == "page0.html"
+    assert browser.run(first.format(8)) is None
     browser.run("document.getElementById('on').click()")
     assert browser.run(rows) == 50
     browser.run("document.querySelector('#reasons button').click()")

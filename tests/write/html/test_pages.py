@@ -169,6 +169,17 @@ def test_views_are_hung_in_pairs_right_breast_first(make_findings):
     assert len([one for one in page.all("div") if one.get("class") == "pair"]) == 2
 
 
+def test_an_image_that_failed_takes_nobodys_place(make_findings):
+    right, left = make_findings(laterality="R"), make_findings(laterality="L")
+    page = study_page([failed(left, path="broken.dcm"), shown(right), shown(left)], "").decode()
+    first, second = re.findall(r'<div class="(pair[ a-z]*)">(.*?)</figure></div>', page, re.S)
+    assert first[0] == "pair"
+    assert re.findall(r"<b>(.*?)</b>", first[1]) == ["right CC, mirrored", "left CC"]
+    assert second[0] == "pair unread"
+    assert "broken.dcm" in second[1]
+    assert "failed" in second[1]
+
+
 def test_a_failed_image_and_one_without_findings_say_so(make_findings):
     none = shown(make_findings(rods=0, specks=0))
     page = page_of(none, failed(make_findings(laterality="R", view="MLO"), reason="cut <short>"))
