@@ -205,6 +205,8 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
             xscale="log", title=feature, xlabel="true, mm", ylabel="measured - true, mm", ylim=(-0.4, 0.4)
         )
         axis.legend(fontsize=7, markerscale=3)
+    for axis in axes.flat[len(features) :]:
+        axis.set_axis_off()
     figure.savefig(path, dpi=110)
 
 
