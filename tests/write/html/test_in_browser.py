@@ -120,6 +120,41 @@ def test_a_click_on_a_calcification_tells_all_of_it(opened):
     assert opened.run(HEADING) == ""
 
 
+def test_a_speck_is_shown_ten_times_as_large(opened):
+    opened.run("document.querySelectorAll('#list tbody tr button')[13].click()")
+    assert "punctate" in opened.run(HEADING)
+    scale_text = opened.run("document.querySelector('.crop text').textContent")
+    assert scale_text.endswith("10×")
+    outline = opened.run(
+        "(() => { const c = document.querySelector('.crop').getBoundingClientRect();"
+        "const b = document.querySelector('.crop path').getBoundingClientRect();"
+        "return [b.width / c.width * 360, (b.left + b.right - c.left - c.right) / 2]; })()"
+    )
+    # 5 px across, in the middle.
+    assert outline[0] == pytest.approx(50, abs=10)
+    assert outline[1] == pytest.approx(0, abs=8)
+
+
+def test_everything_can_be_reached_by_keyboard(opened):
+    reached = []
+    for _ in range(80):
+        opened.press("Tab")
+        reached.append(
+            opened.run(
+                "(() => { const a = document.activeElement; return a.id || a.className || a.value; })()"
+            )
+        )
+    assert set(reached) >= {
+        *("theme", "help-button", "print", "large", "stage", "punctate", "suspicious", "score", "drag-pan"),
+        *("draw-outlines", "draw-clusters", "draw-tracks", "window-width", "window-level", "fit", "invert"),
+        *("window-reset", "all-labels", "previous", "next", "go-to"),
+    }
+    # From the list as well: a button with the number of each calcification.
+    opened.run("document.querySelector('#list tbody button').focus()")
+    opened.press("Enter")
+    assert "large rod-like" in opened.run(HEADING)
+
+
 def test_keys_go_through_calcifications_and_to_them(opened):
     seen = []
     for _ in range(14):
@@ -244,6 +279,11 @@ def test_captions_that_would_cover_each_other_wait_for_room(browser, make_findin
                 across = min(right, other_right) - max(left, other_left)
                 down = min(bottom, other_bottom) - max(top, other_top)
                 assert across < 1 or down < 4
+    alive = "[...document.querySelectorAll('#view-1 .track')].filter(t => !t.hasAttribute('hidden')).length"
+    assert browser.run(alive) == 6
+    browser.press("t")
+    assert browser.run(alive) == 0
+    assert [text for text, *_ in browser.run(CAPTIONS)] == ["nipple"]
     assert browser.complaints == []
 
 
