@@ -16,6 +16,7 @@ import pytest
 import mammocalc.pipeline
 from mammocalc.batch import crew, detect_folder, merge, work
 from mammocalc.errors import InvalidParameter, NoBreastFound
+from mammocalc.read import read
 from mammocalc.write.dicom import presentation_state, write_mammogram
 from mammocalc.write.dicom.cad_sr_reader import read_cad_sr
 
@@ -211,6 +212,31 @@ def test_a_study_whose_image_changed_is_stated_anew(detect, images, tmp_path, se
     assert len(report(out, "1.2.826.0.1.11").images) == 2
     changed = {path for path in before if files(out).get(path) != before[path]}
     assert changed == {"dicom/cad-sr/1.2.826.0.1.11.dcm"}
+
+
+def test_each_frame_has_its_objects(detect, images, tmp_path):
+    (tmp_path / "frames").mkdir()
+    path = tmp_path / "frames" / "tomosynthesis"
+    write_mammogram(read(images / "ann" / "1"), path, transfer_syntax="native")
+    image = pydicom.dcmread(path)
+    image.SOPClassUID = pydicom.uid.BreastTomosynthesisImageStorage
+    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
+    image.FrameOfReferenceUID, image.NumberOfFrames = "1.2.826.0.1.99", 2
+    image.PixelData = 2 * image.PixelData
+    image.save_as(path)
+    summary = detect(path.parent, tmp_path / "out", write=ALL)
+    assert (summary.ok, summary.unwritten_reasons) == (2, {})
+    written = {name: pydicom.dcmread(tmp_path / "out" / name) for name in files(tmp_path / "out")}
+    kinds = sorted(name.split("/")[1] for name in written)
+    assert kinds == ["cad-sr", "pr", "pr", "seg", "seg", "sr", "sr"]
+    frames = sorted(
+        (name.split("/")[1], name.endswith("-frame1.dcm"), frame)
+        for name, written_object in written.items()
+        for frame in {element.value for element in written_object.iterall() if element.tag == 0x00081160}
+    )
+    assert [frame for frame in frames if frame[0] != "cad-sr"] == [
+        (kind, second, 2 if second else 1) for kind in ("pr", "seg", "sr") for second in (False, True)
+    ]
 
 
 def test_a_picture_belongs_to_no_study(detect, images, tmp_path):
