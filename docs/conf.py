@@ -53,6 +53,7 @@ sphinx_gallery_conf = {
     "reset_modules": ("matplotlib", "pictures.reset_pictures"),
     "image_srcset": ["2x"],
     "abort_on_example_error": True,
+    "run_stale_examples": True,  # what they show may have changed though they have not
     "download_all_examples": False,
     "notebook_extensions": set(),
     "show_signature": False,

@@ -34,7 +34,19 @@ def literal(text: str) -> str:
     return f"``{text}``"
 
 
+# In help texts: what stands in backticks, options, addresses.
+_CODE = re.compile(r"`([^`]+)`|(?<![\w-])(--[a-z-]+|[a-z]+://[\w:.]*\w)")
+
+
 def code_words(text: str) -> str:
-    """`text` in which ```words``` in single backticks are literal, as on a command line."""
-    parts = text.split("`")
-    return "".join(literal(part) if i % 2 else plain(part) for i, part in enumerate(parts))
+    """`text` in which words in single backticks, options and addresses are literal."""
+    parts, end = [], 0
+    for found in _CODE.finditer(text):
+        parts += [plain(text[end : found.start()]), literal(found[1] or found[2])]
+        end = found.end()
+    return "".join([*parts, plain(text[end:])])
+
+
+def number(value: float) -> str:
+    """A number as it is read most easily."""
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:g}"

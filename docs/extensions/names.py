@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from docutils import nodes
+from markup import number
 from public_names import is_settings, pages
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -47,7 +48,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, sho
     """A public name by its last part, or by that of its class; what lies elsewhere, and soft references, stay text."""
     name = node["reftarget"]
     if name.startswith(ELSEWHERE):
-        return shown
+        return shown if node.get("soft") else nodes.inline("", shown.astext().removeprefix("python:"))
     if node.get("refdomain") != "py":
         return None
     objects = env.domains.python_domain.objects
@@ -68,7 +69,7 @@ def add_attributes(app: Sphinx, what: str, name: str, value: Any, options: Any, 
         default = "" if field.default is dataclasses.MISSING else f", default {field.default!r}"
         bounds = ""
         if "minimum" in field.metadata:
-            bounds = f", {field.metadata['minimum']:g} to {field.metadata['maximum']:g}"
+            bounds = f", {number(field.metadata['minimum'])} to {number(field.metadata['maximum'])}"
         section += [
             f"{field.name} : {field.type}{default}{bounds}",
             f"    {sentence(field.metadata['meaning'])}",
@@ -109,7 +110,8 @@ def set_aliases(app: Sphinx, config: Any) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_role("name", name_role)
     app.add_role("swatch", swatch_role)
-    app.connect("config-inited", set_aliases)
+    # Before numpydoc, which takes them from there.
+    app.connect("config-inited", set_aliases, priority=400)
     app.connect("missing-reference", resolve)
     # Before numpydoc, which reads the section.
     app.connect("autodoc-process-docstring", add_attributes, priority=400)

@@ -6,7 +6,7 @@ import dataclasses
 from importlib import import_module
 from typing import Any
 
-from markup import code_words, listed, literal
+from markup import code_words, listed, literal, number
 
 UNITS = {"mm2": "mm²", "mm": "mm", "deg": "°", "seconds": "s", "megabytes": "MB", "megapixels": "million px",
          "cm2": "1/cm²"}  # fmt: skip
@@ -33,7 +33,7 @@ def bounds(field: dataclasses.Field[Any]) -> str:
     """Inclusive bounds of a field."""
     if "minimum" not in field.metadata:
         return ""
-    return f"{field.metadata['minimum']:g} to {field.metadata['maximum']:g}"
+    return f"{number(field.metadata['minimum'])} to {number(field.metadata['maximum'])}"
 
 
 def unit(name: str) -> str:

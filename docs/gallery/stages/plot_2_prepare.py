@@ -37,12 +37,7 @@ def shown(ax, mask, colour):
     rows, columns = mask.shape
     ax.imshow(
         layer,
-        extent=(
-            -0.5,
-            columns * anatomy.step - 0.5,
-            rows * anatomy.step - 0.5,
-            -0.5,
-        ),
+        extent=(-0.5, columns * anatomy.step - 0.5, rows * anatomy.step - 0.5, -0.5),
     )
 
 

@@ -43,10 +43,7 @@ response = blob_response(scene.plane, sigmas, np.ones(len(sigmas) - 1, np.float3
 true = phantom.truth.clusters[0]
 row, col = int(true.row) - scene.origin[0], int(true.col) - scene.origin[1]
 half = int(7 / pitch)
-window = (
-    slice(max(row - half, 0), row + half),
-    slice(max(col - half, 0), col + half),
-)
+window = (slice(max(row - half, 0), row + half), slice(max(col - half, 0), col + half))
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
 left.imshow(scene.plane[window])

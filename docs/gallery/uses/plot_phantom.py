@@ -65,16 +65,10 @@ small = dataclasses.replace(settings, view_label=False)
 for ax, detector in zip(
     axes, ("selenium_70", "caesium_100", "film_100", "film_200"), strict=True
 ):
-    pitch = {
-        "selenium_70": 0.07,
-        "caesium_100": 0.1,
-        "film_100": 0.1,
-        "film_200": 0.2,
-    }[detector]
-    size = {
-        "rows": round(1200 * 0.07 / pitch),
-        "columns": round(860 * 0.07 / pitch),
-    }
+    pitch = {"selenium_70": 0.07, "caesium_100": 0.1, "film_100": 0.1, "film_200": 0.2}[
+        detector
+    ]
+    size = {"rows": round(1200 * 0.07 / pitch), "columns": round(860 * 0.07 / pitch)}
     other = make(42, settings=dataclasses.replace(small, detector=detector, **size))
     group = next(one for one in other.truth.clusters if one.label == "fine_pleomorphic")
     half = 7.0 / pitch

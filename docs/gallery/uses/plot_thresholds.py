@@ -47,10 +47,7 @@ figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 for name, count in counts.items():
     ax.step(calibres, count, where="mid", label=name.replace("_", " "))
 ax.axvline(
-    findings.lexicon.thresholds["rod_calibre_mm"].value,
-    color="0.7",
-    ls="--",
-    zorder=0,
+    findings.lexicon.thresholds["rod_calibre_mm"].value, color="0.7", ls="--", zorder=0
 )
 ax.set(xlabel="rod_calibre_mm", ylabel="calcifications")
 ax.legend()
