@@ -24,4 +24,4 @@ class InvalidParameter(MammocalcError, ValueError):
 
 
 class UnwritableObject(MammocalcError):
-    """A result object that was asked for cannot be made of an input, e.g. because its header names no study."""
+    """What was asked for cannot be made: the header of an image names no study, or a package is not installed."""

@@ -44,12 +44,12 @@ def html_of(findings: Findings) -> str:
         '<img alt="the breast with the findings" style="max-width:100%;height:auto" '
         f'src="data:image/jpeg;base64,{_picture(findings)}">',
     ]
-    if len(findings):
-        parts.append(_table(findings.calcifications[_COLUMNS].head(_ROWS)))
-        if len(findings) > _ROWS:
-            parts.append(f"<p>and {len(findings) - _ROWS} more in <code>.calcifications</code></p>")
-    if len(findings.clusters):
-        parts.append(_table(findings.clusters[_CLUSTER_COLUMNS]))
+    for name, columns in (("calcifications", _COLUMNS), ("clusters", _CLUSTER_COLUMNS)):
+        table = getattr(findings, name)[columns]
+        if len(table):
+            parts.append(_table(table.head(_ROWS)))
+        if len(table) > _ROWS:
+            parts.append(f"<p>and {len(table) - _ROWS} more in <code>.{name}</code></p>")
     parts.append(f"<p><small>{NOTICE}.</small></p></div>")
     return "\n".join(parts)
 

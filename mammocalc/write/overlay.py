@@ -139,13 +139,13 @@ def draw_preview(findings: Findings, longest_side: int) -> Canvas:
     down = max(height // step, 1)
     details = list(_detail_bounds(findings))[: 2 * down]
     across = -(-len(details) // down)
-    canvas = np.full((height, width + across * step, 3), _SHADE, np.uint8)
-    _draw_breast(canvas[:, :width], grey, findings, view, details)
+    tall = max(height, _DETAIL_SIDE) if details else height
+    canvas = np.full((tall, width + across * step, 3), _SHADE, np.uint8)
+    _draw_breast(canvas[:height, :width], grey, findings, view, details)
     for i, bounds in enumerate(details):
         top, left = (i // across) * step, width + _DETAIL_GAP + (i % across) * step
         square = canvas[top : top + _DETAIL_SIDE, left : left + _DETAIL_SIDE]
-        if square.shape[:2] == (_DETAIL_SIDE, _DETAIL_SIDE):
-            _draw_detail(square, findings, display, bounds, _LETTERS[i])
+        _draw_detail(square, findings, display, bounds, _LETTERS[i])
     return np.ascontiguousarray(canvas[..., ::-1])
 
 

@@ -275,6 +275,20 @@ def test_the_picture_of_the_notebook_view(findings):
         assert (distance[:, 557:] < 60).sum() > 50
 
 
+def test_the_notebook_view_of_many_findings_stays_short(make_findings):
+    view = make_findings(specks=24)._repr_html_()
+    assert view.count("<tr") == 1 + 10 + 1 + 1
+    assert "and 15 more in <code>.calcifications</code>" in view
+
+
+def test_details_fit_beside_a_flat_picture(findings):
+    from mammocalc.write.overlay import draw_preview
+
+    small = draw_preview(findings, 150)
+    assert small.shape == (300, 89 + 2 * 312, 3)
+    assert small[:, 89:].std() > 20
+
+
 def test_figures_of_the_notebook_view_are_readable():
     from mammocalc.write.notebook import _table
 
