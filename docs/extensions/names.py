@@ -53,7 +53,9 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, sho
         return None
     objects = env.domains.python_domain.objects
     *_, owner, last = ("", *name.split("."))
-    for path in (pages().get(last, ""), f"{pages().get(owner, '')}.{last}"):
+    # Constants have their page where they are defined.
+    constants = [path for path in objects if last.isupper() and path.endswith(f".{last}")]
+    for path in (pages().get(last, ""), f"{pages().get(owner, '')}.{last}", *constants[:1]):
         if path in objects:
             entry = objects[path]
             return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, shown, path)

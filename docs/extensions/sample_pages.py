@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from markup import listed, plain
 from sample_run import RUN
 
@@ -21,6 +23,8 @@ FEW = {
     ),
     "clusters": ("cluster_id", "n_calcifications", "extent_mm", "distribution", "morphology", "suspicion"),
 }
+# Columns of longer texts, by how much wider they are.
+WIDE = {"path": 2, "reason": 3}
 
 
 def table(name: str) -> list[str]:
@@ -28,12 +32,14 @@ def table(name: str) -> list[str]:
     columns = FEW[name]
     rows = read_tables(RUN)[name].head(6)
     cells = [[plain(cell(value)) for value in row] for row in rows[list(columns)].itertuples(index=False)]
-    return listed(columns, cells, [1] * len(columns))
+    return listed(columns, cells, [WIDE.get(name, 1) for name in columns])
 
 
 def cell(value: object) -> str:
     """A value as it fits a page."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return str(value)
 
 
 def files(_: str) -> list[str]:
