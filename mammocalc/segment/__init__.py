@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc.prepare.scene import Scene
+from mammocalc.segment.company import COMPANY, company_of
 from mammocalc.segment.components import lump_components, searched_cells, speck_components
 from mammocalc.segment.objects import Objects, lumps_over_specks, outlined_objects
 from mammocalc.segment.parameters import SegmentParameters
@@ -67,14 +68,13 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
         threads,
     )
     objects = lumps_over_specks(specks, lumps, owner, parameters)
-    evidence, pitch = objects.evidence, scene.pixel_spacing_mm
-    score, company = scores_in_company(
-        built_in_table(),
-        evidence,
-        evidence["row"] * pitch,
-        evidence["col"] * pitch,
+    place = (
+        objects.evidence["row"] * scene.pixel_spacing_mm,
+        objects.evidence["col"] * scene.pixel_spacing_mm,
         parameters.neighbourhood_mm,
     )
+    evidence = {**objects.evidence, **company_of(objects.evidence, *place)}
+    score, company = scores_in_company(built_in_table(), evidence, *place)
     objects = dataclasses.replace(objects, evidence={**evidence, **company})
     keep = np.flatnonzero(score >= parameters.min_score)
     if len(keep) > parameters.candidate_cap:
@@ -86,7 +86,7 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
 def _no_objects() -> Objects:
     from mammocalc.segment.objects import EVIDENCE
 
-    empty = {name: np.empty(0) for name in (*EVIDENCE, *NEIGHBOURHOODS)}
+    empty = {name: np.empty(0) for name in (*EVIDENCE, *COMPANY, *NEIGHBOURHOODS)}
     return Objects(np.empty(0, np.int64), np.zeros(1, np.int64), empty)
 
 

@@ -117,21 +117,10 @@ def probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -50, 50))))
 
 
-def neighbour_pairs(
-    row_mm: NDArray[np.float64], col_mm: NDArray[np.float64], distance_mm: float
-) -> NDArray[np.int64]:
-    """Index pairs of candidates within a distance, shape (pairs, 2), in an order that does not depend on the tree."""
-    from scipy.spatial import cKDTree
-
-    if len(row_mm) < 2:
-        return np.empty((0, 2), np.int64)
-    pairs = cKDTree(np.column_stack((row_mm, col_mm))).query_pairs(distance_mm, output_type="ndarray")
-    return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], np.int64)
-
-
-def summed_over(pairs: NDArray[np.int64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def summed_over(
+    one: NDArray[np.int64], other: NDArray[np.int64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """For each candidate the summed weight of those it is paired with: calcifications come in company."""
-    one, other = pairs.T
     total = np.bincount(one, weight[other], len(weight)) + np.bincount(other, weight[one], len(weight))
     return np.asarray(total, np.float64)
 
@@ -160,18 +149,16 @@ def scores_in_company(
     company : dict of str to ndarray of float64
         The evidence of `NEIGHBOURHOODS` that the score rests on.
     """
-    widest = max(NEIGHBOURHOODS.values())
-    one, other = neighbour_pairs(row_mm, col_mm, widest * distance_mm).T
-    apart = np.hypot(row_mm[one] - row_mm[other], col_mm[one] - col_mm[other])
-    pairs = {
-        name: np.column_stack((one, other))[apart <= factor * distance_mm]
-        for name, factor in NEIGHBOURHOODS.items()
-    }
+    from mammocalc_kernels.neighbours import near_pairs
+
+    one, other, apart = near_pairs(row_mm, col_mm, max(NEIGHBOURHOODS.values()) * distance_mm)
+    near = {name: apart <= factor * distance_mm for name, factor in NEIGHBOURHOODS.items()}
+    pairs = {name: (one[within], other[within]) for name, within in near.items()}
     alone, in_company = table.parted(NEIGHBOURHOODS)
     own = alone.log_odds(evidence)
     company = {name: np.zeros(len(row_mm)) for name in NEIGHBOURHOODS}
     score = probability(own + in_company.log_odds({**evidence, **company}))
     for _ in range(SUPPORT_ROUNDS):
-        company = {name: summed_over(pairs[name], score) for name in NEIGHBOURHOODS}
+        company = {name: summed_over(*pairs[name], score) for name in NEIGHBOURHOODS}
         score = probability(own + in_company.log_odds({**evidence, **company}))
     return score, company

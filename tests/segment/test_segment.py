@@ -6,17 +6,18 @@ import dataclasses
 
 import numpy as np
 import pytest
+from mammocalc_kernels.neighbours import near_pairs
 from scipy.special import expit
 
 from mammocalc.errors import InvalidParameter
 from mammocalc.prepare.scene import Anatomy, Scene
 from mammocalc.segment import SegmentParameters, segment
+from mammocalc.segment.company import COMPANY, company_of
 from mammocalc.segment.score import (
     NEIGHBOURHOODS,
     Correction,
     ScoreTable,
     built_in_table,
-    neighbour_pairs,
     probability,
     read_table,
     summed_over,
@@ -229,7 +230,35 @@ def test_summed_over_neighbours_equals_a_double_loop():
         sum(weight[j] for j in range(50) if j != i and np.hypot(row[i] - row[j], col[i] - col[j]) <= 5)
         for i in range(50)
     ]
-    np.testing.assert_allclose(summed_over(neighbour_pairs(row, col, 5.0), weight), expected)
+    one, other, _ = near_pairs(row, col, 5.0)
+    np.testing.assert_allclose(summed_over(one, other, weight), expected)
+
+
+def test_company_by_hand():
+    evidence = {
+        "diameter_mm": np.array([0.2, 0.4, 0.4, 0.1]),
+        "contrast_noise": np.array([10.0, 8.0, 5.0, 3.0]),
+        "elongation": np.array([1.0, 2.0, 3.0, 4.0]),
+        "response": np.array([6.0, 4.0, 8.0, 7.0]),
+    }
+    row, col = np.array([0.0, 1.0, 3.0, 20.0]), np.array([0.0, 0.0, 0.0, 0.0])
+
+    found = company_of(evidence, row, col, 5.0)
+
+    assert set(found) == set(COMPANY)
+    expected = {
+        "larger_mm": [1, 5, 5, 5],
+        "larger_diameter": [0.5, 1, 1, 1],
+        "larger_contrast": [1.25, 1, 1, 1],
+        "larger_elongation": [2, 1, 1, 1],
+        "stronger_mm": [3, 1, 5, 5],
+        "stronger_response": [0.75, 4 / 6, 1, 1],
+        "crowd": [1, 1, 0, 0],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, err_msg=name)
+    alone = company_of({name: np.empty(0) for name in evidence}, np.empty(0), np.empty(0), 5.0)
+    assert all(len(values) == 0 for values in alone.values())
 
 
 def test_score_table_interpolates_and_stays_constant_beyond_its_points():
@@ -292,8 +321,9 @@ def test_built_in_table_names_known_evidence_with_ascending_points():
     from mammocalc.segment.objects import EVIDENCE
 
     table = built_in_table()
-    assert set(table.points) <= {*EVIDENCE, *NEIGHBOURHOODS}
-    assert {name for asked, _ in table.corrections for name, _ in asked} <= {*EVIDENCE, *NEIGHBOURHOODS}
+    known = {*EVIDENCE, *COMPANY, *NEIGHBOURHOODS}
+    assert set(table.points) <= known
+    assert {name for asked, _ in table.corrections for name, _ in asked} <= known
     assert all(len(answers) == 2 ** len(asked) for asked, answers in table.corrections)
     for points in table.points.values():
         assert (np.diff([value for value, _ in points]) > 0).all()
