@@ -198,7 +198,7 @@ def learnt(images, names):
 
 
 def boosted(values, true, log_odds):
-    """Corrections one after the other, each the best three questions for what is left to explain."""
+    """Corrections one after the other, each the best few questions for what is left to explain."""
     cuts = {name: np.unique(np.quantile(column, THRESHOLDS).round(4)) for name, column in values.items()}
     bins = {name: np.searchsorted(cuts[name], column) for name, column in values.items()}
     corrections = []
