@@ -294,7 +294,7 @@ def _delineate(  # type: ignore[no-untyped-def]
         for o in range(domain):
             at = np.int64(queue[o] & np.uint64(0xFFFFFFFF))
             c = contrasts[at]
-            brightest = -1
+            brightest = np.int64(-1)
             several = False
             for step in around:
                 if owner[at + step] >= 0:

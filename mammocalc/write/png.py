@@ -38,7 +38,7 @@ def png_bytes(picture: NDArray[np.uint8]) -> bytes:
         (
             _SIGNATURE,
             _chunk(b"IHDR", header),
-            _chunk(b"IDAT", bytes(deflate_encode(filtered, level=_FASTEST))),
+            _chunk(b"IDAT", bytes(deflate_encode(filtered.tobytes(), level=_FASTEST))),
             _chunk(b"IEND", b""),
         )
     )
