@@ -51,7 +51,6 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",
     "within_subsection_order": "FileNameSortKey",
     "reset_modules": ("matplotlib", "pictures.reset_pictures"),
-    "image_srcset": ["2x"],
     "abort_on_example_error": True,
     "run_stale_examples": True,  # what they show may have changed though they have not
     "download_all_examples": False,

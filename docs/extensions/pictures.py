@@ -11,7 +11,7 @@ def reset_pictures(gallery_conf: dict[str, Any], fname: str) -> None:
 
     matplotlib.rcParams.update(
         {
-            "figure.dpi": 100,
+            "figure.dpi": 120,
             "figure.facecolor": "white",
             "image.cmap": "gray",
             "axes.spines.top": False,
