@@ -120,6 +120,10 @@ class ProcessCrew:
                 return
             if worker.process is None and (self._is_prepared or worker is self._workers[0]):
                 worker.start(self._start)
+            if worker.is_idle and worker.began < self._queue[0].killed_at:
+                # Whoever killed the first process may have killed this one, too: the second try is a fresh one's.
+                worker.kill()
+                worker.start(self._start)
             if worker.is_idle:
                 worker.give(self._queue.popleft(), self._seconds)
 
@@ -166,8 +170,8 @@ class ProcessCrew:
                 )
         if job is None:
             return
-        if -status in _KILLED_BY_OTHERS and not job.is_second_try:
-            self._queue.appendleft(_Job(job.task, is_second_try=True))
+        if -status in _KILLED_BY_OTHERS and not job.killed_at:
+            self._queue.appendleft(_Job(job.task, killed_at=time.monotonic()))
             return
         self._done.append((job.task, failure(job.task, _death(status))))
 
@@ -183,7 +187,8 @@ def _death(status: int) -> str:
 
 class _Job(NamedTuple):
     task: Task
-    is_second_try: bool = False
+    killed_at: float = 0.0
+    """When the process of the first try was found killed; 0 for a first try."""
 
 
 class _Worker:
@@ -194,6 +199,7 @@ class _Worker:
         self.connection: Connection[Any, Any] | None = None
         self.job: _Job | None = None
         self.is_ready = False
+        self.began = 0.0
         self.deadline = float("inf")
         self._said: IO[bytes] | None = None
 
@@ -216,7 +222,8 @@ class _Worker:
             )
         self.connection = Connection(ours.detach())
         self.is_ready = False
-        self.deadline = time.monotonic() + _LONGEST_START_SECONDS
+        self.began = time.monotonic()
+        self.deadline = self.began + _LONGEST_START_SECONDS
         with contextlib.suppress(OSError):  # it died at once, which the next receive notices
             self.connection.send(start)
 
