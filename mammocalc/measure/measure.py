@@ -53,9 +53,9 @@ def measure(
 
     Notes
     -----
-    A width is not read off an outline, which blur makes too wide, but found as that of the body whose blurred profile
-    fits the pixels best: bar, cylinder, disc, sphere or shell. Outlines are marching squares [1]_, skeletons are
-    thinned after [2]_.
+    A width is not read off an outline, which is too wide by the blur on thin bodies and too narrow on round ones. It
+    is that of the body whose blurred profile fits the pixels best: bar, cylinder, disc, sphere or shell. Outlines are
+    marching squares [1]_, skeletons are thinned after [2]_.
 
     References
     ----------
