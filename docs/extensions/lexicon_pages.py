@@ -12,7 +12,6 @@ from mammocalc.classify.rules import Condition, Group, Rule
 from mammocalc.write.dicom.codes import CALCIFICATION_TYPES
 from mammocalc.write.palette import LABEL_COLOURS, hexadecimal
 
-BASIS = {"atlas": "atlas", "paper": "paper", "proposal": "proposal"}
 SIGNS = {">=": "≥", "<=": "≤"}
 
 
@@ -79,9 +78,11 @@ def _condition(condition: Condition) -> str:
     unit = "" if condition.per else features[condition.feature].unit
     value = f"{subject} {sign} {threshold.value:g} {unit}".rstrip()
     if ": " in str(condition.value):
-        return f"{value} [{BASIS[threshold.basis]}]"
+        return f"{value} [{threshold.basis}]"
     note = f": {plain(threshold.note)}" if threshold.note else ""
-    return f"{value} ({literal(str(condition.value))}, soft edge {threshold.soft:g}) [{BASIS[threshold.basis]}]{note}"
+    return (
+        f"{value} ({literal(str(condition.value))}, soft edge {threshold.soft:g}) [{threshold.basis}]{note}"
+    )
 
 
 def thresholds(_: str) -> list[str]:
@@ -93,7 +94,7 @@ def thresholds(_: str) -> list[str]:
             if not condition.is_text and rule.name not in users.setdefault(str(condition.value), []):
                 users[str(condition.value)].append(rule.name)
     rows = [
-        (literal(name), f"{threshold.value:g}", f"{threshold.soft:g}", BASIS[threshold.basis], plain(threshold.note),
+        (literal(name), f"{threshold.value:g}", f"{threshold.soft:g}", threshold.basis, plain(threshold.note),
          ", ".join(f":ref:`{rule} <rule-{rule}>`" for rule in users.get(name, ())))
         for name, threshold in lexicon.thresholds.items()
         if ": " not in name

@@ -8,7 +8,7 @@ from typing import Any
 
 from markup import code_words, listed, literal, number
 
-UNITS = {"mm2": "mm²", "mm": "mm", "deg": "°", "seconds": "s", "megabytes": "MB", "megapixels": "million px",
+UNITS = {"mm2": "mm²", "mm": "mm", "deg": "deg", "seconds": "s", "megabytes": "MB", "megapixels": "million px",
          "cm2": "1/cm²"}  # fmt: skip
 
 

@@ -7,13 +7,11 @@ from markup import listed, literal, plain
 from mammocalc.classify.cluster_features import ARRANGED
 from mammocalc.write.tables import TABLES
 
-KINDS = {"text": "text", "int32": "int32", "float64": "float64"}
-
 
 def columns(table: str) -> list[str]:
     """Every column of one table in its order."""
     rows = [
-        (literal(column.name), KINDS[column.kind], plain(shown_unit(column.unit)), plain(column.meaning))
+        (literal(column.name), column.kind, plain(shown_unit(column.unit)), plain(column.meaning))
         for column in TABLES[table]
     ]
     return listed(("column", "type", "unit", "meaning"), rows, (28, 11, 9, 52))
