@@ -93,7 +93,13 @@ def _links(plane, owner, pixel, contrast, start, peak, elongation, reach, first,
             tip += start[k]
             partners = 0
             for i in range(max(tip_row - radius, 0), min(tip_row + radius + 1, h)):
-                for j in range(max(tip_col - radius, 0), min(tip_col + radius + 1, w)):
+                left, right = max(tip_col - radius, 0), min(tip_col + radius + 1, w)
+                # Only what lies ahead, and a pixel more for rounding: the rest of the row is not looked at.
+                if dc > 1e-6:
+                    left = max(left, tip_col - int((i - tip_row) * dr / dc) - 1)
+                elif dc < -1e-6:
+                    right = min(right, tip_col - int((i - tip_row) * dr / dc) + 2)
+                for j in range(left, right):
                     other = owner[i, j] - 1
                     if other < 0 or other == k:
                         continue

@@ -111,10 +111,12 @@ def _largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The largest 4-connected component, or nothing."""
     import cv2
 
-    count, label, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    count, label = cv2.connectedComponents(mask, connectivity=4)
     if count < 2:
         return np.zeros_like(mask)
-    return (label == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
+    area = np.bincount(label.ravel(), minlength=count)
+    area[0] = 0
+    return (label == int(area.argmax())).astype(np.uint8)
 
 
 def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -60,24 +60,44 @@ class ScoreTable:
         for name, points in self.points.items():
             values, log_odds = np.array(points).T
             total += np.interp(evidence[name], values, log_odds)
-        for asked, group in itertools.groupby(self.corrections, key=lambda correction: len(correction.asked)):
-            corrections = list(group)
-            place = np.zeros((len(corrections), n), np.intp)
-            for question in range(asked):
-                limits = np.array([correction.asked[question][1] for correction in corrections])
-                values = np.stack([evidence[correction.asked[question][0]] for correction in corrections])
-                place += (values > limits[:, None]).astype(np.intp) << question
-            answers = np.array([correction.log_odds for correction in corrections])
-            total += np.take_along_axis(answers, place, axis=1).sum(axis=0)
+        if self.corrections:
+            from mammocalc_kernels.oblivious_trees import add_trees
+
+            names = self._asked_names
+            values = np.stack([evidence[name] for name in names], axis=1)
+            for trees in self._trees:
+                add_trees(values, *trees, total)
         return total
 
-    def parted(self, names: Collection[str]) -> tuple[ScoreTable, ScoreTable]:
-        """What does not ask for any of these pieces of evidence, with the offset, and what does; they add up."""
-        kinds = [any(name in names for name, _ in correction.asked) for correction in self.corrections]
+    @cached_property
+    def _asked_names(self) -> list[str]:
+        """Every piece of evidence that a correction asks for."""
+        return sorted({name for correction in self.corrections for name, _ in correction.asked})
+
+    @cached_property
+    def _trees(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]]:
+        """Column, limit and answers of neighbouring corrections with as many questions each."""
+        column = {name: k for k, name in enumerate(self._asked_names)}
+        groups = itertools.groupby(self.corrections, key=lambda correction: len(correction.asked))
+        return [
+            (
+                np.array([[column[name] for name, _ in correction.asked] for correction in group]),
+                np.array([[limit for _, limit in correction.asked] for correction in group]),
+                np.array([correction.log_odds for correction in group]),
+            )
+            for group in (list(members) for _, members in groups)
+        ]
+
+    @cached_property
+    def parted(self) -> tuple[ScoreTable, ScoreTable]:
+        """What does not ask for the scores of others, with the offset, and what does; they add up."""
+        kinds = [
+            any(name in NEIGHBOURHOODS for name, _ in correction.asked) for correction in self.corrections
+        ]
         without, asking = (
             ScoreTable(
                 0.0 if wanted else self.offset,
-                {name: points for name, points in self.points.items() if (name in names) == wanted},
+                {name: points for name, points in self.points.items() if (name in NEIGHBOURHOODS) == wanted},
                 tuple(itertools.compress(self.corrections, [kind == wanted for kind in kinds])),
             )
             for wanted in (False, True)
@@ -154,7 +174,7 @@ def scores_in_company(
     one, other, apart = near_pairs(row_mm, col_mm, max(NEIGHBOURHOODS.values()) * distance_mm)
     near = {name: apart <= factor * distance_mm for name, factor in NEIGHBOURHOODS.items()}
     pairs = {name: (one[within], other[within]) for name, within in near.items()}
-    alone, in_company = table.parted(NEIGHBOURHOODS)
+    alone, in_company = table.parted
     own = alone.log_odds(evidence)
     company = {name: np.zeros(len(row_mm)) for name in NEIGHBOURHOODS}
     score = probability(own + in_company.log_odds({**evidence, **company}))
