@@ -27,7 +27,7 @@ CALCIFICATION_TYPES: Mapping[str, Code] = {
     "large_rod_like": sct("129752009", "Large rod-like calcification"),
     "round": sct("129756007", "Round shaped calcification"),
     "punctate": sct("129755006", "Punctate calcification"),
-    "rim": sct("129754005", "Lucent-centered calcification"),
+    "rim": sct("129751002", "Eggshell calcification"),
     "dystrophic": sct("129750001", "Dystrophic calcification"),
     "milk_of_calcium": sct("129753004", "Milk of calcium calcification"),
     "suture": sct("129758008", "Calcified suture material"),
@@ -55,7 +55,7 @@ _OLDER_TYPES = {
     "F-01761": "coarse", "F-01762": "dystrophic", "F-01763": "rim", "F-01764": "large_rod_like",
     "F-01765": "milk_of_calcium", "F-01766": "rim", "F-01767": "punctate", "F-01768": "round", "F-01769": "skin",
     "F-0176A": "suture", "F-0176B": "vascular", "F-0176C": "amorphous", "F-0176D": "fine_linear",
-    "F-0176E": "fine_linear_branching", "F-0176F": "coarse_heterogeneous", "129751002": "rim",
+    "F-0176E": "fine_linear_branching", "F-0176F": "coarse_heterogeneous", "129754005": "rim",
 }  # fmt: skip
 _OLDER_DISTRIBUTIONS = {
     "F-01770": "diffuse", "F-01771": "linear", "F-01772": "grouped", "F-01773": "regional", "F-01774": "segmental",
