@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class MammocalcError(Exception):
     """Anything this package raises on purpose; the text says what was wrong and what to do."""
@@ -25,3 +28,17 @@ class InvalidParameter(MammocalcError, ValueError):
 
 class UnwritableObject(MammocalcError):
     """What was asked for cannot be made: the header of an image names no study, or a package is not installed."""
+
+
+@contextmanager
+def naming_file(path: str) -> Iterator[None]:
+    """Add to whatever is raised on purpose inside which file it was, as a note under its text.
+
+    A note, not part of the text: tables have a column for the path, and write a hash of it where that is asked for.
+    """
+    try:
+        yield
+    except MammocalcError as error:
+        if path:
+            error.add_note(f"file: {path}")
+        raise

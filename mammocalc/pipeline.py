@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from mammocalc.errors import naming_file
+
 if TYPE_CHECKING:
     from mammocalc.classify import Lexicon
     from mammocalc.findings import Findings
@@ -92,7 +94,8 @@ def detect(
     else:
         path = Path(image)
         mammogram = timed("read", lambda: read(path, pixel_spacing_mm=pixel_spacing_mm, frame=frame))
-    scene = timed("prepare", lambda: prepare(mammogram, parameters.prepare, threads))
+    with naming_file(mammogram.path):
+        scene = timed("prepare", lambda: prepare(mammogram, parameters.prepare, threads))
     regions = timed("segment", lambda: segment(scene, parameters.segment, threads))
     measurements = timed("measure", lambda: measure(scene, regions, parameters.measure, threads))
     arrangement = timed("arrange", lambda: arrange(scene, measurements, parameters.arrange))

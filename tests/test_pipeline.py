@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 
@@ -45,3 +47,15 @@ def test_every_stage_is_timed_in_order(alone):
     assert list(alone.timings) == ["prepare", "segment", "measure", "arrange", "classify"]
     assert all(milliseconds > 0 for milliseconds in alone.timings.values())
     assert sum(alone.timings.values()) <= 1000 * alone.seconds
+
+
+def test_an_image_without_a_breast_is_named(tmp_path):
+    path = tmp_path / "flat.png"
+    cv2.imwrite(str(path), np.full((1200, 900), 900, np.uint16))
+    with pytest.raises(mc.NoBreastFound, match="no breast found") as caught:
+        mc.detect(path, pixel_spacing_mm=0.1)
+    assert caught.value.__notes__ == [f"file: {path}"]
+    mammogram = mc.read(path, pixel_spacing_mm=0.1)
+    with pytest.raises(mc.NoBreastFound, match="no breast found") as caught:
+        mc.detect(dataclasses.replace(mammogram, path=""))
+    assert not hasattr(caught.value, "__notes__")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from mammocalc.errors import SkippedInput, UnreadableInput
+from mammocalc.errors import SkippedInput, UnreadableInput, naming_file
 from mammocalc.read.identify import IMAGE_SUFFIXES, FileKind, kind_of
 from mammocalc.read.limits import ReadLimits
 from mammocalc.read.mammogram import Mammogram
@@ -62,7 +62,7 @@ def read(
     InvalidParameter
         When `pixel_spacing_mm` lies outside its range.
     """
-    with _opened(source, pixel_spacing_mm, limits or ReadLimits()) as image:
+    with naming_file(_path_of(source)), _opened(source, pixel_spacing_mm, limits or ReadLimits()) as image:
         if not 0 <= frame < image.frames:
             raise UnreadableInput(f"frame {frame} of {image.frames}: the first is 0")
         return _mammogram(image, source, frame, pixel_spacing_mm, threads)
@@ -98,7 +98,7 @@ def read_frames(
     SkippedInput, UnreadableInput, InvalidParameter
         As `read`.
     """
-    with _opened(source, pixel_spacing_mm, limits or ReadLimits()) as image:
+    with naming_file(_path_of(source)), _opened(source, pixel_spacing_mm, limits or ReadLimits()) as image:
         for frame in range(image.frames):
             yield _mammogram(image, source, frame, pixel_spacing_mm, threads)
 
@@ -130,9 +130,13 @@ def count_frames(
     SkippedInput, UnreadableInput, InvalidParameter
         As `read`.
     """
-    with _opened(source, pixel_spacing_mm, limits or ReadLimits()) as image:
+    with naming_file(_path_of(source)), _opened(source, pixel_spacing_mm, limits or ReadLimits()) as image:
         _spacing(image, 0, pixel_spacing_mm)
         return image.frames
+
+
+def _path_of(source: str | os.PathLike[str] | Dataset) -> str:
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else ""
 
 
 @contextmanager
@@ -205,7 +209,7 @@ def _mammogram(
     pixel_spacing_mm: float | None,
     threads: int,
 ) -> Mammogram:
-    path = os.fspath(source) if isinstance(source, (str, os.PathLike)) else ""
+    path = _path_of(source)
     # The spacing comes first: it fails at once, decoding may take a second.
     spacing = _spacing(image, frame, pixel_spacing_mm)
     if isinstance(image, RasterImage):

@@ -63,13 +63,23 @@ def test_missing_file_folder_pipe_and_impossible_name(tmp_path):
         read(tmp_path / "loop")
 
 
+def test_the_file_is_named_beside_the_reason(tmp_path):
+    """The text alone goes into tables, which have a column for the path; who calls from Python sees both."""
+    path = write(tmp_path / "empty.dcm", b"")
+    for attempt in (read, count_frames, lambda source: list(read_frames(source))):
+        with pytest.raises(UnreadableInput, match="an empty file") as caught:
+            attempt(path)
+        assert str(path) not in str(caught.value)
+        assert caught.value.__notes__ == [f"file: {path}"]
+
+
 def test_cut_anywhere(dicom_file, breast, syntax):
     """No prefix of a file is read as an image, none raises anything but the two typed errors."""
     data = dicom_file(breast(rows=24, columns=20), syntax, 12).read_bytes()
     path = dicom_file()
     # The last bytes of an encapsulated file are its delimiter, and padding.
     for length in [*range(0, len(data) - 16, max(1, len(data) // 150)), len(data) - 17]:
-        with pytest.raises((UnreadableInput, SkippedInput), match=r"\A.+\Z"):
+        with pytest.raises((UnreadableInput, SkippedInput), match=r"\A.+\nfile: .+\Z"):
             read(write(path, data[:length]))
 
 
