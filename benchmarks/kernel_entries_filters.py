@@ -128,7 +128,9 @@ def _pyramid_entry() -> Entry:
         from scipy import ndimage
 
         plane = prepared["plane"]
-        rows = slice(plane.shape[0] // 2 - 400, plane.shape[0] // 2 + 400)
+        middle = plane.shape[0] // 2
+        half = min(400, middle - 160)
+        rows = slice(middle - half, middle + half)
         around = slice(rows.start - 160, rows.stop + 160)
         exact = ndimage.gaussian_filter(
             plane[around].astype(np.float64), WIDE_SIGMA, mode="nearest", truncate=5.0
