@@ -51,6 +51,7 @@ def near_pairs(
         Numbers of the points, ``one < other``, in the order of the sweep.
     distance : ndarray of float64, shape (pairs,)
     """
+    row, col = np.ascontiguousarray(row, np.float64), np.ascontiguousarray(col, np.float64)
     one, other, distance = _pairs(row, col, np.argsort(row, kind="stable"), float(reach))
     return one, other, distance
 
@@ -92,3 +93,95 @@ def nearest_above(
     shortest = np.full(len(value), np.inf)
     _nearest_above(one, other, distance, np.asarray(value, np.float64), nearest, shortest)
     return nearest, shortest
+
+
+@kernel
+def _nearest(points, among, nearest, distance):  # type: ignore[no-untyped-def]
+    for i in range(len(points)):
+        least, best = np.inf, 0
+        for k in range(len(among)):
+            down, right = points[i, 0] - among[k, 0], points[i, 1] - among[k, 1]
+            square = down * down + right * right
+            if square < least:
+                least, best = square, k
+        nearest[i], distance[i] = best, np.sqrt(least)
+
+
+def nearest_among(
+    points: NDArray[np.float64], among: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """For each point the nearest of some others, by looking at all of them.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 2)
+        (row, col) in any one unit; not NaN.
+    among : ndarray of float64, shape (m, 2)
+        At least one.
+
+    Returns
+    -------
+    nearest : ndarray of int64, shape (n,)
+        Its place in `among`, of equally near ones the first.
+    distance : ndarray of float64, shape (n,)
+    """
+    if len(among) == 0:
+        raise ValueError("there is nothing that could be nearest")
+    nearest, distance = np.empty(len(points), np.int64), np.empty(len(points))
+    _nearest(
+        np.ascontiguousarray(points, np.float64), np.ascontiguousarray(among, np.float64), nearest, distance
+    )
+    return nearest, distance
+
+
+@kernel
+def _few_nearest(row, col, order, squares, numbers):  # type: ignore[no-untyped-def]
+    count, wanted = squares.shape
+    for i in range(count):
+        a = order[i]
+        best, number = squares[a], numbers[a]
+        for way in (-1, 1):
+            j = i + way
+            while 0 <= j < count:
+                b = order[j]
+                down, right = row[b] - row[a], col[b] - col[a]
+                if down * down > best[wanted - 1]:
+                    break
+                square = down * down + right * right
+                place = wanted
+                while place > 0 and (
+                    square < best[place - 1] or (square == best[place - 1] and b < number[place - 1])
+                ):
+                    place -= 1
+                for k in range(wanted - 1, place, -1):
+                    best[k], number[k] = best[k - 1], number[k - 1]
+                if place < wanted:
+                    best[place], number[place] = square, b
+                j += way
+
+
+def few_nearest(
+    row: NDArray[np.float64], col: NDArray[np.float64], wanted: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """For each point its nearest others, by a sweep along the rows in both directions.
+
+    Parameters
+    ----------
+    row, col : ndarray of float64, shape (n,)
+        Any one unit; not NaN.
+    wanted : int
+        How many others, at least 1 and fewer than n.
+
+    Returns
+    -------
+    number : ndarray of int64, shape (n, wanted)
+        The nearest first, of equally near ones the lowest.
+    distance : ndarray of float64, shape (n, wanted)
+    """
+    if not 1 <= wanted < len(row):
+        raise ValueError(f"{len(row)} points have no {wanted} others each")
+    squares = np.full((len(row), wanted), np.inf)
+    numbers = np.full((len(row), wanted), -1, np.int64)
+    row, col = np.ascontiguousarray(row, np.float64), np.ascontiguousarray(col, np.float64)
+    _few_nearest(row, col, np.argsort(row, kind="stable"), squares, numbers)
+    return numbers, np.sqrt(squares)

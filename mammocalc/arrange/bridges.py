@@ -96,12 +96,10 @@ def _end(points: Points, last: bool) -> tuple[Points, Points]:
 
 
 def _near(position: Points, reach_mm: float) -> NDArray[np.int64]:
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import near_pairs
 
-    if len(position) == 0:
-        return np.empty((0, 2), np.int64)
-    pairs = cKDTree(position).query_pairs(reach_mm, output_type="ndarray").astype(np.int64)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    one, other, _ = near_pairs(position[:, 0], position[:, 1], reach_mm)
+    return np.stack([one, other], axis=1)[np.lexsort((other, one))]
 
 
 def _bend_cost(

@@ -64,11 +64,12 @@ def coherence(points: Points, casts: Casts, members: NDArray[np.int64]) -> float
 
     The mean cosine of twice the angle between the two.
     """
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import few_nearest
 
-    _, nearest = cKDTree(points[members]).query(points[members], k=2)
+    row, col = points[members].T
+    nearest, _ = few_nearest(row, col, 1)
     direction = casts.direction[members]
-    cosine = np.einsum("ij,ij->i", direction, direction[np.asarray(nearest)[:, 1]])
+    cosine = np.einsum("ij,ij->i", direction, direction[nearest[:, 0]])
     return float((2.0 * cosine**2 - 1.0).mean())
 
 
@@ -91,17 +92,17 @@ def in_line(
     parameters: ArrangeParameters,
 ) -> NDArray[np.int64]:
     """Those of the others that lie beside a cast, or a little beyond its end and in line with it."""
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import nearest_among
 
-    if not len(others):
-        return others
     reach = float(casts.half_mm[members].max()) + parameters.cast_gap_mm
-    pairs: Any = cKDTree(points[others]).sparse_distance_matrix(
-        cKDTree(points[members]), reach, output_type="ndarray"
-    )
-    speck, cast = others[pairs["i"]], members[pairs["j"]]
+    _, apart = nearest_among(points[others], points[members])
+    speck, cast = (one.ravel() for one in np.meshgrid(others[apart <= reach], members, indexing="ij"))
     offset, direction = points[speck] - points[cast], casts.direction[cast]
     along = np.abs(np.einsum("ij,ij->i", offset, direction))
     across = np.abs(offset[:, 0] * direction[:, 1] - offset[:, 1] * direction[:, 0])
-    near = (across <= parameters.cast_aside_mm) & (along <= casts.half_mm[cast] + parameters.cast_gap_mm)
+    near = (
+        (across <= parameters.cast_aside_mm)
+        & (along <= casts.half_mm[cast] + parameters.cast_gap_mm)
+        & (np.linalg.norm(offset, axis=1) <= reach)
+    )
     return np.unique(speck[near])

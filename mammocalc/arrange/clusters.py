@@ -102,11 +102,11 @@ def _home(
     points: Points, members: NDArray[np.int64], of_casts: Groups, parameters: ArrangeParameters
 ) -> int | None:
     """Place of the cluster of casts among which all of a smaller cluster lies: its short pieces."""
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import nearest_among
 
     for i, group in enumerate(of_casts):
         if len(members) < len(group):
-            distance, _ = cKDTree(points[group]).query(points[members])
+            _, distance = nearest_among(points[members], points[group])
             if np.max(distance) <= parameters.linkage_least_mm:
                 return i
     return None
@@ -116,7 +116,7 @@ def _of_casts(
     points: Points, founders: NDArray[np.bool_], casts: Casts, parameters: ArrangeParameters
 ) -> Groups:
     """Clusters of casts, each with the specks in line with them; what else lies around them does not dilute them."""
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import nearest_among
 
     thin = np.flatnonzero(founders & casts.thin)
     if len(thin) < parameters.line_members:
@@ -127,10 +127,8 @@ def _of_casts(
         members = thin[component]
         if len(members) < parameters.line_members:
             continue
-        apart, _ = cKDTree(points[members]).query(
-            points[rest], distance_upper_bound=parameters.linkage_least_mm
-        )
-        few = np.isfinite(apart).sum() > len(members)
+        _, apart = nearest_among(points[rest], points[members])
+        few = (apart < parameters.linkage_least_mm).sum() > len(members)
         least = parameters.cast_coherence_few if few else parameters.cast_coherence
         if coherence(points, casts, members) < least:
             continue
@@ -156,27 +154,22 @@ def _linked(
     Where diameters are given, it is shorter too between a large and a small one: two kinds that lie among each other
     are two groups.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import few_nearest, near_pairs
+    from mammocalc_kernels.paths import connected_parts
 
-    tree = cKDTree(points)
-    distance, _ = tree.query(points, k=min(len(points), 1 + SPACING_NEIGHBOURS))
-    spacing = np.asarray(distance)[:, 1:].mean(axis=1)
+    row, col = points.T
+    _, distance = few_nearest(row, col, min(len(points) - 1, SPACING_NEIGHBOURS))
+    spacing = distance.mean(axis=1)
     reach = np.clip(
         parameters.linkage_spacing * spacing, min(parameters.linkage_least_mm, reach_mm), reach_mm
     )
-    pairs = tree.query_pairs(reach_mm, output_type="ndarray")
-    length = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
-    within = np.sqrt(reach[pairs[:, 0]] * reach[pairs[:, 1]])
+    one, other, length = near_pairs(row, col, reach_mm)
+    within = np.sqrt(reach[one] * reach[other])
     if diameter_mm is not None:
-        octaves = np.nan_to_num(np.log2(diameter_mm[pairs[:, 0]] / diameter_mm[pairs[:, 1]]))
+        octaves = np.nan_to_num(np.log2(diameter_mm[one] / diameter_mm[other]))
         within = within * np.exp(-0.5 * (octaves / parameters.linkage_octaves) ** 2)
-    pairs = pairs[length <= within]
-    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(len(points),) * 2)
-    count, component = connected_components(graph, directed=False)
-    order = np.argsort(component, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(component, minlength=count))[:-1])
+    linked = length <= within
+    return connected_parts(len(points), one[linked], other[linked])
 
 
 def _is_cluster(points: Points, parameters: ArrangeParameters) -> bool:
@@ -196,15 +189,15 @@ def _diffuse(points: Points, breast_area_mm2: float, parameters: ArrangeParamete
 
 def _joined(groups: Groups, points: Points, others: NDArray[np.int64], reach_mm: float) -> Groups:
     """Clusters with those of the others that lie within reach of a member, each with the nearest."""
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import nearest_among
 
     if not groups or len(others) == 0:
         return groups
     members = np.concatenate(groups)
     owner = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    distance, nearest = cKDTree(points[members]).query(points[others], distance_upper_bound=reach_mm)
-    near = np.isfinite(distance)
-    joins = owner[np.asarray(nearest)[near]]
+    nearest, distance = nearest_among(points[others], points[members])
+    near = distance < reach_mm
+    joins = owner[nearest[near]]
     joiners = others[near]
     return [np.sort(np.concatenate([group, joiners[joins == i]])) for i, group in enumerate(groups)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,10 +116,10 @@ def beside(line: Points, points: Points) -> tuple[NDArray[np.float64], NDArray[n
     tangent : ndarray of float64, shape (n, 2)
         Unit tangent of the curve there.
     """
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import nearest_among
 
     tangents = tangents_of(line)
-    _, nearest = cKDTree(line).query(points)
+    nearest, _ = nearest_among(points, line)
     tangent = tangents[nearest]
     offset = points - line[nearest]
     forward = np.einsum("ij,ij->i", offset, tangent)
@@ -130,26 +129,9 @@ def beside(line: Points, points: Points) -> tuple[NDArray[np.float64], NDArray[n
 
 def _ordered_path(points: Points, reach_mm: float) -> Points:
     """Points along the track between the two that lie farthest apart along it, by small steps where there are such."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import dijkstra
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.paths import longest_way
 
-    pairs = cKDTree(points).query_pairs(reach_mm, output_type="ndarray")
-    apart = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1) + 1e-3
-    size = (len(points), len(points))
-    lengths: Any = coo_array((apart, (pairs[:, 0], pairs[:, 1])), shape=size).tocsr()
-    steps: Any = coo_array((apart**2, (pairs[:, 0], pairs[:, 1])), shape=size).tocsr()
-    start = _farthest(dijkstra(lengths, directed=False, indices=np.zeros(1, np.int64))[0])
-    end = _farthest(dijkstra(lengths, directed=False, indices=np.array([start]))[0])
-    before = dijkstra(steps, directed=False, indices=np.array([start]), return_predecessors=True)[1]
-    path = [end]
-    while path[-1] != start:
-        path.append(int(before[0, path[-1]]))
-    return points[path[::-1]]
-
-
-def _farthest(distance: NDArray[np.float64]) -> int:
-    return int(np.where(np.isinf(distance), -1.0, distance).argmax())
+    return points[longest_way(points[:, 0], points[:, 1], reach_mm)]
 
 
 def resampled(line: Points) -> Points:
@@ -163,18 +145,21 @@ def resampled(line: Points) -> Points:
 
 def _smoothed(line: Points) -> Points:
     """The curve after a Gaussian along it; ends are mirrored through themselves, so that they stay in place."""
-    from scipy.ndimage import gaussian_filter1d
-
     line = resampled(line)
-    pad = min(len(line) - 1, int(4 * SMOOTH_MM / STEP_MM))
+    reach = round(4 * SMOOTH_MM / STEP_MM)
+    pad = min(len(line) - 1, reach)
     if pad < 1:
         return line
     head = 2 * line[0] - line[pad:0:-1]
     tail = 2 * line[-1] - line[-2 : -2 - pad : -1]
-    smooth = gaussian_filter1d(
-        np.concatenate([head, line, tail]), SMOOTH_MM / STEP_MM, axis=0, mode="nearest"
-    )
-    out: Points = smooth[pad : pad + len(line)]
+    # A short line is mirrored as far as it goes; beyond that its last positions are repeated.
+    rest = ((reach - pad, reach - pad), (0, 0))
+    longer = np.pad(np.concatenate([head, line, tail]), rest, mode="edge")
+    taps = np.exp(-0.5 / (SMOOTH_MM / STEP_MM) ** 2 * np.arange(-reach, reach + 1) ** 2)
+    taps /= taps.sum()
+    out: Points = taps[reach] * longer[reach : reach + len(line)]
+    for k in range(reach):
+        out = out + taps[k] * (longer[k : k + len(line)] + longer[2 * reach - k : 2 * reach - k + len(line)])
     return out
 
 
@@ -209,10 +194,10 @@ def _opposites(
     points: Points, directions: Points, least_mm: float, parameters: ArrangeParameters
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """For each point the nearest one of a parallel wall opposite to it, -1 for none, and the distance across."""
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import near_pairs
 
-    near = cKDTree(points).query_pairs(parameters.wall_most_mm + STEP_MM, output_type="ndarray")
-    a, b = np.concatenate([near, near[:, ::-1]]).astype(np.int64).T
+    one, other, _ = near_pairs(points[:, 0], points[:, 1], parameters.wall_most_mm + STEP_MM)
+    a, b = np.concatenate([one, other]), np.concatenate([other, one])
     cosine = np.einsum("ij,ij->i", directions[a], directions[b])
     mean = directions[a] + np.where(cosine < 0, -1.0, 1.0)[:, None] * directions[b]
     mean /= np.maximum(np.linalg.norm(mean, axis=1), 1e-9)[:, None]

@@ -23,17 +23,12 @@ Pairs = NDArray[np.int64]
 
 def tracks(strands: Pieces, parameters: ArrangeParameters) -> list[NDArray[np.int64]]:
     """Places of the strands of every connected track, in the order of their first strand; each stands in one."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    from mammocalc_kernels.paths import connected_parts
 
     if len(strands) == 0:
         return []
     pairs = np.concatenate([end_to_end(strands, parameters), side_by_side(strands, parameters)])
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(strands), len(strands)))
-    count, component = connected_components(graph, directed=False)
-    order = np.argsort(component, kind="stable")
-    groups = np.split(order, np.cumsum(np.bincount(component, minlength=count))[:-1])
-    return sorted(groups, key=lambda group: int(group[0]))
+    return connected_parts(len(strands), pairs[:, 0], pairs[:, 1])
 
 
 def untangled(strands: Pieces, parameters: ArrangeParameters) -> list[tuple[NDArray[np.int64], Curve]]:
@@ -63,14 +58,15 @@ def untangled(strands: Pieces, parameters: ArrangeParameters) -> list[tuple[NDAr
 
 def end_to_end(strands: Pieces, parameters: ArrangeParameters) -> Pairs:
     """Pairs of strands that continue each other across a gap without a sharp bend, or staggered on either wall."""
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import near_pairs
 
     positions, directions = strands.ends()
     strand = np.repeat(np.arange(len(strands)), 2)
     position, outward = positions.reshape(-1, 2), directions.reshape(-1, 2)
     reach = float(np.hypot(parameters.track_gap_mm, parameters.wall_most_mm))
-    near = cKDTree(position).query_pairs(reach, output_type="ndarray").astype(np.int64)
-    a, b = near[strand[near[:, 0]] != strand[near[:, 1]]].T
+    a, b, _ = near_pairs(position[:, 0], position[:, 1], reach)
+    apart = strand[a] != strand[b]
+    a, b = a[apart], b[apart]
     way = position[b] - position[a]
     gap = np.linalg.norm(way, axis=1)
     unit = way / np.maximum(gap, 1e-9)[:, None]
@@ -93,11 +89,12 @@ def end_to_end(strands: Pieces, parameters: ArrangeParameters) -> Pairs:
 
 def side_by_side(strands: Pieces, parameters: ArrangeParameters) -> Pairs:
     """Pairs of strands that run parallel, a vessel's width apart, beside each other."""
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import near_pairs
 
     points, owner, tangents = strands.sampled(1.0)
-    near = cKDTree(points).query_pairs(parameters.wall_most_mm + 0.3, output_type="ndarray").astype(np.int64)
-    a, b = near[owner[near[:, 0]] != owner[near[:, 1]]].T
+    a, b, _ = near_pairs(points[:, 0], points[:, 1], parameters.wall_most_mm + 0.3)
+    apart = owner[a] != owner[b]
+    a, b = a[apart], b[apart]
     cosine = _dot(tangents[a], tangents[b])
     mean = tangents[a] + np.where(cosine < 0, -1.0, 1.0)[:, None] * tangents[b]
     mean /= np.maximum(np.linalg.norm(mean, axis=1), 1e-9)[:, None]

@@ -213,9 +213,8 @@ def _cluster_columns(
 
 def _neighbours(points: Points, counted: NDArray[np.bool_], reach_mm: float) -> NDArray[np.float64]:
     """How many of the candidates that count lie within reach of each candidate, itself apart."""
-    from scipy.spatial import cKDTree
+    from mammocalc_kernels.neighbours import near_pairs
 
-    if not counted.any():
-        return np.zeros(len(points))
-    near = cKDTree(points[counted]).query_ball_point(points, reach_mm, return_length=True)
-    return near.astype(np.float64) - counted
+    one, other, _ = near_pairs(points[:, 0], points[:, 1], reach_mm)
+    near = np.concatenate([one[counted[other]], other[counted[one]]])
+    return np.bincount(near, minlength=len(points)).astype(np.float64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,8 +40,6 @@ def vessel_fraction(scene: Scene, curve: Points, covered: Pieces, parameters: Ar
     spacing = scene.pixel_spacing_mm
     tangents = tangents_of(curve)
     normals = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
-    widest = max(HALF_WIDTHS_MM) + SHIFT_MM + FLANK_MM
-    offsets = np.arange(-widest, widest + 1e-9, OFFSET_STEP_MM)
     # Twice as dense along the curve, so that a window averages enough pixels.
     count = 2 * len(curve) - 1
     fine = np.linspace(0, len(curve) - 1, count)
@@ -50,10 +50,10 @@ def vessel_fraction(scene: Scene, curve: Points, covered: Pieces, parameters: Ar
         scene.plane,
         points / spacing - origin,
         normals,
-        offsets / spacing,
+        _offsets() / spacing,
         _capsules(covered, spacing, origin),
     )
-    on_ridge = _ridge_significance(profile, offsets) >= parameters.ridge_clear
+    on_ridge = _ridge_significance(profile) >= parameters.ridge_clear
     return float(on_ridge[:, ::2].mean(axis=1).max())
 
 
@@ -137,18 +137,30 @@ def _capsules(pieces: Pieces, spacing: float, origin: NDArray[np.float64]) -> ND
     return np.column_stack([ends[:, 0], ends[:, 1], radius])
 
 
-def _ridge_significance(profile: NDArray[np.float64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ridge_significance(profile: NDArray[np.float64]) -> NDArray[np.float64]:
     """How many standard errors a strip stands above the higher of its two flanks, all along a curve.
 
     One row for each width and place of the strip: a vessel keeps both, chance ridges do not. Where too much is
     covered by calcifications to tell, minus infinity.
     """
-    shifts = np.arange(-SHIFT_MM, SHIFT_MM + 1e-9, 0.3)
-    places = [(half_width, shift) for half_width in HALF_WIDTHS_MM for shift in shifts]
-    strips = [strip for place in places for strip in _strip_and_flanks(offsets, *place)]
-    mean, error = _windowed(profile, np.array(strips), max(1, round(2 * WINDOW_MM / STEP_MM)))
+    mean, error = _windowed(profile, _strips(), max(1, round(2 * WINDOW_MM / STEP_MM)))
     above = [(mean[::3] - mean[flank::3]) / np.hypot(error[::3], error[flank::3]) for flank in (1, 2)]
     return np.nan_to_num(np.minimum(*above), nan=-np.inf)
+
+
+@cache
+def _offsets() -> NDArray[np.float64]:
+    """Places across a vessel that profiles are sampled at, mm."""
+    widest = max(HALF_WIDTHS_MM) + SHIFT_MM + FLANK_MM
+    return np.arange(-widest, widest + 1e-9, OFFSET_STEP_MM)
+
+
+@cache
+def _strips() -> NDArray[np.int64]:
+    """First and end sample of every strip that is looked at, each followed by its two flanks."""
+    shifts = np.arange(-SHIFT_MM, SHIFT_MM + 1e-9, 0.3)
+    places = [(half_width, shift) for half_width in HALF_WIDTHS_MM for shift in shifts]
+    return np.array([strip for place in places for strip in _strip_and_flanks(_offsets(), *place)])
 
 
 def _strip_and_flanks(offsets: NDArray[np.float64], half_width: float, shift: float) -> list[tuple[int, int]]:
@@ -167,8 +179,6 @@ def _windowed(
 
     A row a strip.
     """
-    from scipy.ndimage import uniform_filter1d
-
     seen = np.isfinite(profile)
     first, end = strips.T
     count, total_value = (
@@ -179,8 +189,7 @@ def _windowed(
     row_mean = np.where(enough, total_value / np.maximum(count, 1), 0.0)
     weight = enough.astype(np.float64)
     total, mean, square = (
-        uniform_filter1d(values, window, axis=1, mode="nearest")
-        for values in (weight, row_mean * weight, row_mean**2 * weight)
+        _running_mean(values, window) for values in (weight, row_mean * weight, row_mean**2 * weight)
     )
     safe = np.maximum(total, 1e-9)
     mean, square = mean / safe, square / safe
@@ -188,6 +197,15 @@ def _windowed(
     error = np.sqrt(np.maximum(square - mean**2, 1e-12) / np.maximum(rows - 1, 0.5))
     known = rows >= 2.5
     return np.where(known, mean, np.nan), np.where(known, error, np.nan)
+
+
+def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Mean along rows over the window around each value, which begins half of it before; ends are repeated."""
+    before = window // 2
+    longer = np.pad(values, ((0, 0), (before, window - 1 - before)), mode="edge")
+    first = longer[:, :window].sum(axis=1, keepdims=True) / window
+    change = (longer[:, window:] - longer[:, :-window]) / window
+    return np.cumsum(np.concatenate((first, change), axis=1), axis=1)
 
 
 def _sums_before(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mammocalc_kernels.neighbours import near_pairs, nearest_above
+from mammocalc_kernels.neighbours import few_nearest, near_pairs, nearest_above, nearest_among
 
 
 def points(n, seed=3):
@@ -40,3 +40,38 @@ def test_nearest_of_greater_value():
         else:
             assert (nearest[k], apart[k]) == (-1, np.inf)
     assert 0 < (nearest < 0).sum() < 100
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 1), (1, 1), (30, 7), (200, 300)])
+def test_nearest_among_others(n, m):
+    points_of, others = np.stack(points(n), 1), np.stack(points(m, seed=5), 1)
+
+    nearest, distance = nearest_among(points_of, others)
+
+    every = np.hypot(*np.moveaxis(points_of[:, None] - others[None], 2, 0))
+    assert nearest.tolist() == every.argmin(axis=1).tolist()
+    np.testing.assert_allclose(distance, every.min(axis=1))
+
+
+def test_nothing_to_be_nearest_is_refused():
+    with pytest.raises(ValueError, match="nothing that could be nearest"):
+        nearest_among(np.zeros((3, 2)), np.empty((0, 2)))
+
+
+@pytest.mark.parametrize(("n", "wanted"), [(2, 1), (5, 4), (80, 3), (500, 1)])
+def test_few_nearest_are_the_nearest_of_all(n, wanted):
+    row, col = points(n)
+
+    number, distance = few_nearest(row, col, wanted)
+
+    square = (row[:, None] - row) ** 2 + (col[:, None] - col) ** 2
+    np.fill_diagonal(square, np.inf)
+    order = np.argsort(square, axis=1, kind="stable")[:, :wanted]
+    assert number.tolist() == order.tolist()
+    np.testing.assert_array_equal(distance, np.sqrt(np.take_along_axis(square, order, axis=1)))
+
+
+@pytest.mark.parametrize("wanted", [0, 3])
+def test_more_neighbours_than_points_are_refused(wanted):
+    with pytest.raises(ValueError, match="3 points have no"):
+        few_nearest(np.zeros(3), np.zeros(3), wanted)
