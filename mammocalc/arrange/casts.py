@@ -18,6 +18,9 @@ CAST_FORM = ("elongation", "length_mm", "width_mm", "orientation_deg")
 LEVEL_ELONGATION, LEVEL_DEG = 1.4, 15.0
 """What is at least so elongated has a direction; within this angle of the horizontal it lies level."""
 
+MOST_IN_LINE = 30
+"""A duct holds no more casts; among more of them a line is by chance."""
+
 
 @dataclass(frozen=True, eq=False)
 class Casts:
@@ -71,6 +74,39 @@ def coherence(points: Points, casts: Casts, members: NDArray[np.int64]) -> float
     direction = casts.direction[members]
     cosine = np.einsum("ij,ij->i", direction, direction[nearest[:, 0]])
     return float((2.0 * cosine**2 - 1.0).mean())
+
+
+def of_one_duct(
+    points: Points, casts: Casts, members: NDArray[np.int64], parameters: ArrangeParameters
+) -> NDArray[np.int64]:
+    """Those of a few neighbouring thin pieces that lie along one line, most of all; none where there is no such line.
+
+    A line goes through two of the pieces; others are on it that stray little from it, without a gap longer than the
+    linkage, if on average they point along it.
+    """
+    count = len(members)
+    if count > MOST_IN_LINE:
+        return np.empty(0, np.int64)
+    place = points[members]
+    first, second = np.triu_indices(count, 1)
+    way = place[second] - place[first]
+    way = way / np.maximum(np.linalg.norm(way, axis=1), 1e-9)[:, None]
+    offset = place[None, :, :] - place[first][:, None, :]
+    along = np.einsum("ijk,ik->ij", offset, way)
+    across = np.abs(offset[:, :, 0] * way[:, None, 1] - offset[:, :, 1] * way[:, None, 0])
+    on = across <= parameters.cast_line_mm
+    enough = on.sum(axis=1) >= max(parameters.line_members, int(np.ceil(parameters.cast_line_share * count)))
+    best = np.empty(0, np.int64)
+    best_stray = np.inf
+    for k in np.flatnonzero(enough):
+        some = np.flatnonzero(on[k])
+        cosine = casts.direction[members[some]] @ way[k]
+        points_along = float((2.0 * cosine**2 - 1.0).mean()) >= parameters.cast_line_coherence
+        connected = np.diff(np.sort(along[k, some])).max() <= parameters.linkage_mm
+        stray = float(across[k, some].mean())
+        if points_along and connected and (len(some), -stray) > (len(best), -best_stray):
+            best, best_stray = members[some], stray
+    return best
 
 
 def are_sediment(

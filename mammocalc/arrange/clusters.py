@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.arrange.casts import LEVEL_DEG, LEVEL_ELONGATION, Casts, are_sediment, coherence, in_line
-from mammocalc.arrange.distribution import LEAST_AREA_MM2, distribution_of, shape_of
+from mammocalc.arrange.casts import (
+    LEVEL_DEG,
+    LEVEL_ELONGATION,
+    Casts,
+    are_sediment,
+    coherence,
+    in_line,
+    of_one_duct,
+)
+from mammocalc.arrange.distribution import LEAST_AREA_MM2, distribution_of, is_diffuse, is_spread, shape_of
 from mammocalc.arrange.parameters import ArrangeParameters
+from mammocalc.arrange.parting import form_of, parted
 from mammocalc.arrange.pieces import Points
 
 SPACING_NEIGHBOURS = 3
@@ -51,9 +60,11 @@ def find_clusters(
     """
     of_casts = _of_casts(points, founders, casts, parameters)
     groups, diffuse, reach = _of_the_rest(
-        points, founders, of_casts, diameter_mm, breast_area_mm2, parameters
+        points, founders, of_casts, diameter_mm, casts.elongation, breast_area_mm2, parameters
     )
-    names = [distribution_of(points[group], nipple, breast_area_mm2, parameters) for group in groups]
+    # The casts say how they are distributed; specks that have joined them may lie anywhere near by.
+    named = of_casts + groups[len(of_casts) :]
+    names = [distribution_of(points[group], nipple, breast_area_mm2, parameters) for group in named]
     if diffuse is not None:
         groups.append(diffuse)
         names.append("diffuse")
@@ -71,6 +82,7 @@ def _of_the_rest(
     founders: NDArray[np.bool_],
     of_casts: Groups,
     diameter_mm: NDArray[np.float64],
+    elongation: NDArray[np.float64],
     breast_area_mm2: float,
     parameters: ArrangeParameters,
 ) -> tuple[Groups, NDArray[np.int64] | None, float]:
@@ -79,13 +91,35 @@ def _of_the_rest(
     reach = parameters.linkage_mm
     if len(found) < parameters.line_members:
         return of_casts, None, reach
-    spread = _diffuse(points[found], breast_area_mm2, parameters)
-    if spread:
+    if is_spread(points[found], breast_area_mm2, parameters):
         # Everything is within reach of everything: only what is crowded against that stands out as a group.
-        reach = min(reach, 0.5 * np.sqrt(shape_of(points[found]).area_mm2 / len(found)))
-    groups, loose = [], []
-    for component in _linked(points[found], reach, parameters, diameter_mm[found]):
-        members = found[component]
+        short = min(reach, 0.5 * np.sqrt(shape_of(points[found]).area_mm2 / len(found)))
+        groups, loose = _gathered(points, found, of_casts, diameter_mm, elongation, short, parameters)
+        if is_diffuse(points[loose], breast_area_mm2, parameters):
+            return groups, loose, short
+    groups, _ = _gathered(points, found, of_casts, diameter_mm, elongation, reach, parameters)
+    return groups, None, reach
+
+
+def _gathered(
+    points: Points,
+    found: NDArray[np.int64],
+    of_casts: Groups,
+    diameter_mm: NDArray[np.float64],
+    elongation: NDArray[np.float64],
+    reach_mm: float,
+    parameters: ArrangeParameters,
+) -> tuple[Groups, NDArray[np.int64]]:
+    """Clusters of casts, with the shorter pieces among them, and the clusters of the rest; and what is in none."""
+    form = form_of(diameter_mm, elongation)
+    parts = [
+        component[part]
+        for component in _linked(points[found], reach_mm, parameters, diameter_mm[found])
+        for part in parted(points[found[component]], form[found[component]], parameters)
+    ]
+    of_casts, groups, loose = list(of_casts), [], []
+    for part in parts:
+        members = found[part]
         home = _home(points, members, of_casts, parameters)
         if home is not None:
             of_casts[home] = np.union1d(of_casts[home], members)
@@ -93,9 +127,7 @@ def _of_the_rest(
             groups.append(members)
         else:
             loose.append(members)
-    rest = np.sort(_members(loose))
-    scattered = spread and _diffuse(points[rest], breast_area_mm2, parameters)
-    return of_casts + groups, rest if scattered else None, reach
+    return of_casts + groups, np.sort(_members(loose))
 
 
 def _home(
@@ -130,7 +162,10 @@ def _of_casts(
         _, apart = nearest_among(points[rest], points[members])
         few = (apart < parameters.linkage_least_mm).sum() > len(members)
         least = parameters.cast_coherence_few if few else parameters.cast_coherence
-        if coherence(points, casts, members) < least:
+        line = of_one_duct(points, casts, members, parameters)
+        if len(line):
+            members = line
+        elif coherence(points, casts, members) < least:
             continue
         if are_sediment(casts, members, shape_of(points[members]).linearity, parameters):
             continue
@@ -179,12 +214,6 @@ def _is_cluster(points: Points, parameters: ArrangeParameters) -> bool:
         len(points) >= parameters.line_members
         and shape_of(points).linearity <= parameters.line_axis_ratio_few
     )
-
-
-def _diffuse(points: Points, breast_area_mm2: float, parameters: ArrangeParameters) -> bool:
-    if len(points) < parameters.diffuse_members:
-        return False
-    return shape_of(points).area_mm2 >= parameters.diffuse_breast_share * breast_area_mm2
 
 
 def _joined(groups: Groups, points: Points, others: NDArray[np.int64], reach_mm: float) -> Groups:

@@ -57,13 +57,47 @@ def distribution_of(
     short = shape.extent_mm <= parameters.group_extent_mm
     if narrow and (short or scatter_mm(points) <= parameters.line_scatter_mm):
         return "linear"
-    if shape.area_mm2 >= parameters.diffuse_breast_share * breast_area_mm2:
+    if is_diffuse(points, breast_area_mm2, parameters):
         return "diffuse"
-    if shape.extent_mm <= parameters.group_extent_mm:
-        return "grouped"
-    if nipple is not None and is_wedge(points, shape, nipple, parameters):
+    long = shape.extent_mm > parameters.segment_extent_mm
+    if long and nipple is not None and is_wedge(points, shape, nipple, parameters):
         return "segmental"
-    return "regional"
+    return "grouped" if short else "regional"
+
+
+def is_spread(points: Points, breast_area_mm2: float, parameters: ArrangeParameters) -> bool:
+    """Whether positions reach over much of the breast, all together and not for the sake of a few far out."""
+    if len(points) < parameters.diffuse_members:
+        return False
+    # The ellipse over which an even spread has the same moments; a hull would grow with every stray.
+    ellipse_mm2 = 4.0 * np.pi * np.sqrt(max(float(np.linalg.det(np.cov(points.T))), 0.0))
+    return bool(ellipse_mm2 >= parameters.diffuse_breast_share * breast_area_mm2)
+
+
+def is_diffuse(points: Points, breast_area_mm2: float, parameters: ArrangeParameters) -> bool:
+    """Whether positions are spread over much of the breast, and nowhere crowded."""
+    return is_spread(points, breast_area_mm2, parameters) and evenness(points) >= parameters.diffuse_evenness
+
+
+def evenness(points: Points) -> float:
+    """Mean distance to the nearest neighbour over that of positions at random: 1 at random, below 1 crowded.
+
+    The index of Clark and Evans (1954, doi 10.2307/1931034) in the hull of the positions, with Donnelly's (1978)
+    correction for its edge.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 2)
+        (row, col) in mm, not all on a line.
+    """
+    import cv2
+    from scipy.spatial import cKDTree
+
+    hull = cv2.convexHull((points - points.mean(axis=0)).astype(np.float32))
+    count, area, border = len(points), cv2.contourArea(hull), cv2.arcLength(hull, True)
+    nearest = np.asarray(cKDTree(points).query(points, k=2)[0])[:, 1]
+    expected = 0.5 * np.sqrt(area / count) + (0.0514 + 0.041 / np.sqrt(count)) * border / count
+    return float(nearest.mean() / expected)
 
 
 def scatter_mm(points: Points) -> float:

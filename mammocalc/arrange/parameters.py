@@ -120,6 +120,12 @@ class ArrangeParameters:
         10.0,
         "two whose diameters differ by this many doublings are linked across 0.6 of the distance",
     )
+    parting_gain: float = bounded(
+        15.0,
+        0.0,
+        1000.0,
+        "a cluster is parted where two describe place and form of its members so much better (log-likelihood)",
+    )
     member_diameter_mm: float = bounded(
         1.5, 0.3, 20.0, "a calcification with a larger diameter is judged by itself, not as one of a cluster"
     )
@@ -135,6 +141,11 @@ class ArrangeParameters:
     cast_coherence_few: float = bounded(
         0.5, -1.0, 1.0, "the same where most of what lies around them is no cast"
     )
+    cast_line_mm: float = bounded(0.6, 0.1, 5.0, "casts of one duct stray at most this much from a line")
+    cast_line_share: float = bounded(
+        0.7, 0.1, 1.0, "and are at least this share of the casts that are linked to each other"
+    )
+    cast_line_coherence: float = bounded(0.5, -1.0, 1.0, "and point along it this well; 0 is at random")
     cast_gap_mm: float = bounded(2.0, 0.2, 10.0, "a speck in line with a cast joins it across so wide a gap")
     cast_aside_mm: float = bounded(0.6, 0.1, 5.0, "if it lies at most this far off the cast's axis")
     sediment_level_share: float = bounded(
@@ -149,16 +160,25 @@ class ArrangeParameters:
     line_axis_ratio: float = bounded(0.2, 0.01, 1.0, "a linear cluster's minor over its major axis, at most")
     line_axis_ratio_few: float = bounded(0.1, 0.01, 1.0, "the same where it has fewer members than a group")
     group_extent_mm: float = bounded(20.0, 2.0, 100.0, "a larger cluster is regional, segmental or diffuse")
+    segment_extent_mm: float = bounded(
+        16.0, 2.0, 100.0, "a segment is longer than this, so that it may lose a few members at its ends"
+    )
     line_scatter_mm: float = bounded(
         0.7, 0.1, 5.0, "in a longer linear cluster members scatter at most this much about a smooth curve"
     )
-    wedge_deg: float = bounded(35.0, 5.0, 180.0, "largest opening of a segment, as seen from the nipple")
-    wedge_aim_deg: float = bounded(20.0, 5.0, 90.0, "a segment's long axis aims at the nipple this well")
+    wedge_deg: float = bounded(28.0, 5.0, 180.0, "largest opening of a segment, as seen from the nipple")
+    wedge_aim_deg: float = bounded(15.0, 5.0, 90.0, "a segment's long axis aims at the nipple this well")
     wedge_axis_ratio: float = bounded(
-        0.7, 0.1, 1.0, "a segment is longer than wide: minor over major axis, at most"
+        0.55, 0.1, 1.0, "a segment is longer than wide: minor over major axis, at most"
     )
     diffuse_breast_share: float = bounded(
-        0.4, 0.05, 1.0, "a diffuse cluster's hull covers this share of the breast"
+        0.55, 0.05, 1.0, "a diffuse cluster spreads over this share of the breast"
+    )
+    diffuse_evenness: float = bounded(
+        0.85,
+        0.0,
+        2.0,
+        "and its members' mean distance to the nearest is at least this share of that of positions at random",
     )
     diffuse_members: int = bounded(12, 3, 1000, "least number of calcifications in a diffuse cluster")
 

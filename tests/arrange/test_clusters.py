@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from mammocalc.arrange import ArrangeParameters, arrange
+from mammocalc.arrange.casts import casts_of, of_one_duct
+from mammocalc.arrange.distribution import evenness
 from mammocalc.arrange.features import FEATURES
 from mammocalc.errors import InvalidParameter
 
@@ -92,6 +94,43 @@ class TestDistribution:
         assert distribution(found, group) == "grouped"
         assert "diffuse" in found.clusters["distribution"].tolist()
 
+    @pytest.mark.parametrize("strays", [0, 3])
+    def test_a_region_with_strays_far_out_is_not_diffuse(self, candidates, make_scene, strays):
+        rng = np.random.default_rng(2)
+        rows = put(candidates, np.array([100, 40]) + rng.uniform(-18, 18, (30, 2)))
+        put(candidates, [(8, 10), (10, 90), (140, 92)][:strays])
+        assert distribution(arrange(make_scene(), candidates.measurements()), rows) == "regional"
+
+    def test_groups_all_over_are_not_diffuse(self, candidates, make_scene):
+        rng = np.random.default_rng(3)
+        groups = [
+            put(candidates, np.array(middle) + rng.uniform(-4, 4, (8, 2)))
+            for middle in ((20, 20), (25, 80), (75, 50), (130, 15), (125, 85))
+        ]
+        found = arrange(make_scene(), candidates.measurements())
+        assert [distribution(found, rows) for rows in groups] == ["grouped"] * 5
+
+    @pytest.mark.parametrize(
+        ("length_mm", "half_deg", "turn_deg", "name"),
+        [
+            (18.5, 9.0, 0.0, "segmental"),
+            (18.5, 9.0, 40.0, "grouped"),
+            (14.0, 9.0, 0.0, "grouped"),
+            (26.0, 20.0, 0.0, "regional"),
+        ],
+    )
+    def test_a_segment_is_a_long_narrow_wedge_at_the_nipple(
+        self, candidates, make_scene, length_mm, half_deg, turn_deg, name
+    ):
+        rng = np.random.default_rng(4)
+        away = np.sqrt(rng.uniform(25**2, (25 + length_mm) ** 2, 24))
+        away = 25 + length_mm * (away - away.min()) / np.ptp(away)
+        bearing = np.radians(rng.uniform(-half_deg, half_deg, 24))
+        points = np.array([75, 99]) + away[:, None] * np.stack([np.sin(bearing), -np.cos(bearing)], axis=1)
+        middle = points.mean(axis=0)
+        rows = put(candidates, middle + turned(points - middle, turn_deg))
+        assert distribution(arrange(make_scene(), candidates.measurements()), rows) == name
+
     def test_no_segment_without_a_nipple(self, candidates, make_scene):
         rng = np.random.default_rng(5)
         away = np.sqrt(rng.uniform(15**2, 45**2, 30))
@@ -101,6 +140,24 @@ class TestDistribution:
             np.array([75, 99]) + away[:, None] * np.stack([np.sin(bearing), -np.cos(bearing)], axis=1),
         )
         assert distribution(arrange(make_scene(nipple=False), candidates.measurements()), rows) == "regional"
+
+
+class TestEvenness:
+    @pytest.mark.parametrize("count", [15, 40, 200])
+    def test_is_one_at_random(self, count):
+        rng = np.random.default_rng(0)
+        values = [evenness(rng.uniform(0, 80, (count, 2))) for _ in range(40)]
+        # A small sample's hull is smaller than the field: its members look more even than they are.
+        assert np.mean(values) == pytest.approx(1.0 + 5.0 / count, abs=0.06)
+
+    def test_is_high_on_a_grid(self):
+        y, x = np.mgrid[:6, :6]
+        assert evenness(10.0 * np.stack([y.ravel(), x.ravel()], axis=1)) > 1.5
+
+    def test_is_low_in_clumps(self):
+        rng = np.random.default_rng(1)
+        middles = rng.uniform(0, 80, (6, 2))
+        assert evenness((middles[:, None, :] + rng.normal(0, 1, (6, 6, 2))).reshape(-1, 2)) < 0.4
 
 
 class TestMembership:
@@ -130,6 +187,32 @@ class TestMembership:
         assert len(line) == 1
         assert set(found.columns["cluster_distribution"][casts]) == {"linear"}
         assert np.isin(found.columns["cluster_id"][specks], list(line)).mean() < 0.2
+
+    def casts_in_line(self, candidates):
+        return [candidates.strand(75 + 0.2 * (k % 2), 40 + 3 * k, 4 * k - 8, 1.6) for k in range(5)]
+
+    def test_casts_of_a_duct_are_a_line_whatever_lies_beside(self, candidates, make_scene):
+        casts = self.casts_in_line(candidates)
+        candidates.strand(81, 47, 70, 1.6)
+        put(candidates, [(77, 43), (72.8, 49)])
+        found = arrange(make_scene(), candidates.measurements())
+        assert set(found.columns["cluster_distribution"][casts]) == {"linear"}
+
+    @pytest.mark.parametrize(
+        ("turn_deg", "aside_mm", "step_mm", "on_line"),
+        [(0, 0.0, 3.0, 5), (90, 0.0, 3.0, 0), (0, 4.0, 3.0, 0), (0, 0.0, 11.0, 0), (20, 0.3, 6.0, 5)],
+    )
+    def test_casts_of_a_duct_lie_along_one_line(self, turn_deg, aside_mm, step_mm, on_line):
+        points = np.array([(75.0 + aside_mm * (k % 3), 20.0 + step_mm * k) for k in range(5)])
+        form = {
+            "elongation": np.full(5, 5.0),
+            "length_mm": np.full(5, 1.6),
+            "width_mm": np.full(5, 0.3),
+            "orientation_deg": np.full(5, float(turn_deg)),
+        }
+        casts = casts_of(form, ArrangeParameters())
+        found = of_one_duct(points, casts, np.arange(5), ArrangeParameters())
+        assert found.tolist() == list(range(on_line))
 
     def test_a_speck_in_line_joins_its_casts(self, candidates, make_scene):
         casts = [candidates.strand(75, x, 0, 1.6) for x in (40.0, 42.4, 47.2, 49.6)]
