@@ -41,19 +41,25 @@
     return found.map((row, k) => [row, k]).sort(([a, i], [b, j]) => sign * compare(key(a), key(b)) || i - j).map(([row]) => row);
   };
   const link = (row, ...children) => (row.page ? element("a", { href: row.page }, ...children) : element("span", {}, ...children));
+  // A long path is broken at its joints.
+  const breakable = (text) => text.split(/(?<=[/_])/).flatMap((piece) => [piece, element("wbr")]);
   const shownRow = (row) => {
     const picture = element("td", { class: "picture" });
     if (row.thumbnail) {
       picture.append(link(row, element("img", { src: row.thumbnail, alt: "", loading: "lazy" })));
     }
     const path = row.path + (row.frame ? `, frame ${row.frame + 1}` : "");
-    const labels = Object.entries(row.labels || {}).map(([label, count]) => `${data.words[label]} ${count}`).join(", ");
+    const labels = Object.entries(row.labels || {}).map(([label, count]) => {
+      const inner = element("i"), chip = element("span", { class: "chip", "aria-hidden": "true" }, inner);
+      inner.style.background = data.colours[label];
+      return element("span", { class: "label" }, chip, ` ${data.words[label]} ${count}`);
+    });
     const end = element("td", {}, element("span", { class: status(row) }, status(row)));
     if (row.reason) end.append(`: ${row.reason}`);
     const number = (count) => element("td", { class: "number" }, status(row) === "ok" ? String(count || 0) : "");
-    return element("tr", {}, picture, element("td", { class: "path" }, link(row, path)), element("td", {}, row.laterality),
+    return element("tr", {}, picture, element("td", { class: "path" }, link(row, ...breakable(path))), element("td", {}, row.laterality),
       element("td", {}, row.view), number(total(row)), number(row.suspicious), number(row.clusters),
-      element("td", {}, labels), end);
+      element("td", { class: "labels" }, ...labels), end);
   };
   const show = () => {
     const found = chosen();

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mammocalc.write.html.document import as_json, head, notice, part, tail
-from mammocalc.write.palette import LABEL_COLOURS, words
+from mammocalc.write.palette import LABEL_COLOURS, hexadecimal, words
 
 _STYLES, _SCRIPT = ("colours.css", "index.css"), "index.js"
 _STATUSES = ("ok", "skipped", "failed")
@@ -55,7 +55,11 @@ def index_parts(rows: Iterable[Mapping[str, Any]], configuration: str) -> Iterat
     yield head("Calcifications: index of a run", _STYLES, _SCRIPT, "'self' file: data:")
     yield part("index_body.html")
     yield notice(configuration)
-    facts = {"statuses": _STATUSES, "words": {label: words(label) for label in LABEL_COLOURS}}
+    facts = {
+        "statuses": _STATUSES,
+        "words": {label: words(label) for label in LABEL_COLOURS},
+        "colours": {label: hexadecimal(colour) for label, colour in LABEL_COLOURS.items()},
+    }
     yield f'<script type="application/json" id="data">{as_json(facts)[:-1]},"rows":['
     comma = ""
     for row in rows:

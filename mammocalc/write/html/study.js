@@ -38,7 +38,7 @@
     score: 0,
     outlines: true, clusters: true, tracks: true,
     low: data.window[0], high: data.window[1], inverted: false,
-    chosen: null, active: 0, order: null, descending: false,
+    chosen: null, active: 0, order: null, descending: false, fitted: true,
   };
   const isShown = ({ found }) =>
     state.labels.has(found.label) && state.suspicions.has(found.suspicion) && found.score >= state.score;
@@ -72,6 +72,8 @@
   ruler.font = "12px system-ui, sans-serif";
   const textWidth = (text) => ruler.measureText(text).width;
   const FAR_RADIUS = 7;
+  // Where a caption may stand at its point, the first choice first: how much of it lies before, and how far it is lowered.
+  const PLACES = [[0, 0], [1, 0], [0, 22], [1, 22], [0.5, -10], [0.5, 30], [0, -18], [1, -18], [0, 40], [1, 40]];
   class Pane {
     constructor(figure, number) {
       this.number = number;
@@ -132,12 +134,13 @@
       const [width, height] = this.size;
       return Math.min(width / this.found.width, height / this.found.height);
     }
-    // Chest wall at the inner side, so that both breasts stand back to back.
+    // Chest wall at the inner side, so that both breasts stand back to back; one that has no other stands in the middle.
     fit(scale) {
       const [width, height] = this.size;
       const free = width - this.found.width * scale;
       this.scale = scale;
-      this.x = data.views[this.number].side === "left" ? free : 0;
+      const alone = this.figure.parentElement.childElementCount === 1;
+      this.x = alone ? free / 2 : data.views[this.number].side === "left" ? free : 0;
       this.y = (height - this.found.height * scale) / 2;
       this.draw();
     }
@@ -148,11 +151,13 @@
       this.x = x - ((x - this.x) * scale) / this.scale;
       this.y = y - ((y - this.y) * scale) / this.scale;
       this.scale = scale;
+      state.fitted = false;
       this.keepInside();
       this.draw();
     }
     move(dx, dy) {
       this.x += dx; this.y += dy;
+      state.fitted = false;
       this.keepInside();
       this.draw();
     }
@@ -164,8 +169,17 @@
     centreOn(item, scale) {
       const [width, height] = this.size;
       this.scale = scale;
+      state.fitted = false;
       this.x = width / 2 - item.found.at[0] * scale;
       this.y = height / 2 - item.found.at[1] * scale;
+      this.draw();
+    }
+    // What is in the middle stays there when the room for it changes.
+    resize() {
+      const [width, height] = this.size;
+      if (!width || !this.drawnSize) return;
+      this.x += (width - this.drawnSize[0]) / 2;
+      this.y += (height - this.drawnSize[1]) / 2;
       this.draw();
     }
     isInSight(item) {
@@ -194,6 +208,7 @@
       const [width, height] = this.size;
       if (!width || !height) return;
       const { canvas, scale, x, y } = this;
+      this.drawnSize = [width, height];
       canvas.width = Math.round(width * density);
       canvas.height = Math.round(height * density);
       canvas.style.filter = filterText();
@@ -220,19 +235,44 @@
       this.drawScaleBar(width, height);
     }
     placeCaptions(width, height) {
-      const taken = [];
-      for (const { made, at, width: long } of this.texts) {
+      const taken = [], marks = this.marksInSight(width, height);
+      const covered = ([left, top, right, bottom], least) => {
+        let count = 0;
+        for (const [l, t, r, b] of marks) {
+          if (left < r && l < right && top < b && t < bottom && ++count >= least) break;
+        }
+        return count;
+      };
+      for (const { made, at, rank, width: long } of this.texts) {
         const across = this.x + at[0] * this.scale, down = this.y + at[1] * this.scale;
         const inSight = across > -20 && across < width + 20 && down > -20 && down < height + 20;
-        const left = clamp(across + 4, 2, Math.max(width - long - 2, 2)), base = clamp(down - 6, 12, height - 4);
-        const box = [left - 2, base - 12, left + long + 2, base + 4];
-        const free = inSight && !made.hasAttribute("hidden") &&
-          !taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3]);
-        if (free) taken.push(box);
-        made.setAttribute("visibility", free ? "visible" : "hidden");
-        made.setAttribute("x", left);
-        made.setAttribute("y", base);
+        let best = null, least = rank > 1 ? 1 : Infinity;
+        for (const [aside, below] of inSight && !made.hasAttribute("hidden") ? PLACES : []) {
+          const left = clamp(across + 4 - aside * (long + 8), 2, Math.max(width - long - 2, 2)), base = clamp(down - 6 + below, 12, height - 4);
+          const box = [left - 2, base - 12, left + long + 2, base + 4];
+          if (taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
+          const count = covered(box, least);
+          if (count < least) { least = count; best = { box, left, base }; }
+          if (!count) break;
+        }
+        if (best) {
+          taken.push(best.box);
+          made.setAttribute("x", best.left);
+          made.setAttribute("y", best.base);
+        }
+        made.setAttribute("visibility", best ? "visible" : "hidden");
       }
+    }
+    marksInSight(width, height) {
+      const boxes = [];
+      for (const [item, group] of this.marks) {
+        if (group.hasAttribute("hidden")) continue;
+        const [l, t, r, b] = item.found.box, far = group.classList.contains("near") ? 0 : FAR_RADIUS;
+        const x = this.x + ((l + r) / 2) * this.scale, y = this.y + ((t + b) / 2) * this.scale;
+        const across = far || ((r - l) / 2) * this.scale, down = far || ((b - t) / 2) * this.scale;
+        if (x + across > 0 && y + down > 0 && x - across < width && y - down < height) boxes.push([x - across, y - down, x + across, y + down]);
+      }
+      return boxes;
     }
     drawChosen() {
       const item = state.chosen;
@@ -276,6 +316,7 @@
     if (!seen.length) return;
     const perMm = Math.min(...seen.map((pane) => pane.fittingScale() / pane.spacing));
     for (const pane of seen) pane.fit(perMm * pane.spacing);
+    state.fitted = true;
   };
 
   // ---- window and level
@@ -368,7 +409,7 @@
 
   // ---- choosing
   const shownItems = () => sorted(items.filter(isShown));
-  function choose(item, { keepView = false } = {}) {
+  function choose(item, { keepView = false, keepSide = false } = {}) {
     state.chosen = item;
     if (item) {
       const pane = paneOf(item.number);
@@ -381,7 +422,13 @@
     showDetail();
     showPlot();
     markRow();
+    if (!keepSide) showSide();
   }
+  // What was found out about the chosen one is seen at once; with none chosen, the filters are.
+  const showSide = () => {
+    const side = byId("side");
+    side.scrollTop = state.chosen ? byId("detail").parentElement.offsetTop - 8 : 0;
+  };
   const step = (by) => {
     const shown = shownItems();
     if (!shown.length) return;
@@ -398,7 +445,7 @@
 
   // ---- detail
   const CROP_SCALE = 10;
-  const figure = (value) => (value === null ? "–" : String(value));
+  const figure = (value) => String(Number(value.toPrecision(3)));
   const unitWords = (unit) => ({ mm2: "mm²", deg: "°" })[unit] || unit;
   const readable = (name) => name.replace(/_(mm2|mm|deg)$/, "").replace(/_/g, " ");
   const textOf = (item, number) => item.view.found.texts[number];
@@ -448,7 +495,7 @@
   function crop(item) {
     const pane = paneOf(item.number), [l, t, r, b] = item.found.box;
     const box = element("div", { class: "crop", role: "img", "aria-label": "magnified detail" });
-    const side = 360, density = 2;
+    const side = byId("detail").clientWidth || 360, density = 2;
     // Ten times, or what the whole calcification fits into.
     const scale = Math.min(CROP_SCALE, (0.8 * side) / Math.max(r - l, b - t, 1));
     const x = side / 2 - ((l + r) / 2) * scale, y = side / 2 - ((t + b) / 2) * scale;
@@ -530,7 +577,7 @@
       const distance = spot ? Math.hypot(spot[0] - x, spot[1] - y) : Infinity;
       if (distance < least) { least = distance; best = item; }
     }
-    choose(best);
+    choose(best, { keepSide: true });
   });
 
   // ---- list
@@ -540,12 +587,12 @@
     { title: "number", value: (item) => item.found.id, number: true },
     { title: "label", value: (item) => wordsOf(item.found.label), chip: true },
     { title: "suspicion", value: (item) => data.suspicions[item.found.suspicion], key: (item) => rank(item.found.suspicion) },
-    { title: "length, mm", value: (item) => measured(item, "length"), number: true },
-    { title: "width, mm", value: (item) => measured(item, "width"), number: true },
-    { title: "elongation", value: (item) => measured(item, "elongation"), number: true },
+    { title: "length, mm", value: (item) => measured(item, "length"), number: true, digits: 2 },
+    { title: "width, mm", value: (item) => measured(item, "width"), number: true, digits: 2 },
+    { title: "elongation", value: (item) => measured(item, "elongation"), number: true, digits: 1 },
     { title: "cluster", value: (item) => item.found.cluster || null, number: true },
     { title: "track", value: (item) => item.found.track || null, number: true },
-    { title: "score", value: (item) => item.found.score, number: true },
+    { title: "score", value: (item) => item.found.score, number: true, digits: 2 },
     { title: "rule", value: (item) => textOf(item, item.found.why.rule) },
   ];
   function sorted(list) {
@@ -583,7 +630,7 @@
         const value = column.value(item);
         const cell = element("td", column.number ? { class: "number" } : {});
         if (k === 1) cell.append(element("button", { type: "button" }, String(value)));
-        else cell.append(...(column.chip ? [chipOf(item.found.label), " "] : []), value === null ? "" : String(value));
+        else cell.append(...(column.chip ? [chipOf(item.found.label), " "] : []), value === null ? "" : "digits" in column ? value.toFixed(column.digits) : String(value));
         row.append(cell);
       });
       row.addEventListener("click", () => choose(item));
@@ -612,7 +659,7 @@
     for (const pane of panes) pane.filter();
     const shown = items.filter(isShown).length;
     byId("shown-count").textContent = `${shown} of ${items.length} calcifications shown`;
-    if (state.chosen && !isShown(state.chosen)) choose(null);
+    if (state.chosen && !isShown(state.chosen)) choose(null, { keepSide: true });
     showPlot();
     showList();
   };
@@ -624,7 +671,7 @@
         if (box.checked) chosen.add(name); else chosen.delete(name);
         refresh();
       });
-      parent.append(element("label", {}, box, " ", ...(withChip ? [chipOf(name), " "] : []), `${word(name)} (${count(key, name)})`));
+      parent.append(element("label", {}, box, ...(withChip ? [chipOf(name)] : []), element("span", {}, `${word(name)} (${count(key, name)})`)));
     }
   };
   boxes(byId("suspicions"), Object.keys(data.suspicions), state.suspicions, (name) => data.suspicions[name], "suspicion", false);
@@ -693,8 +740,13 @@
   });
 
   // ---- size and print
-  new ResizeObserver(() => { if (!printing) fitAll(); }).observe(byId("hanging"));
+  new ResizeObserver(() => {
+    if (printing) return;
+    if (state.fitted) fitAll(); else for (const pane of panes) pane.resize();
+  }).observe(byId("hanging"));
+  let before = [];
   window.addEventListener("beforeprint", () => {
+    before = [state.fitted, panes.map(({ scale, x, y }) => ({ scale, x, y }))];
     printing = true;
     document.documentElement.classList.add("printing");
     fitAll();
@@ -708,7 +760,10 @@
   window.addEventListener("afterprint", () => {
     printing = false;
     document.documentElement.classList.remove("printing");
-    fitAll();
+    const [wasFitted, places] = before;
+    panes.forEach((pane, k) => { Object.assign(pane, places[k]); pane.drawnSize = null; pane.draw(); });
+    state.fitted = wasFitted;
+    if (wasFitted) fitAll();
     showDetail();
   });
 

@@ -18,6 +18,8 @@ SUSPICIONS = ("suspicious", "indeterminate", "typically_benign")
 # Frames of a tomosynthesis can be hundreds: a page has to stay one that a browser opens.
 MOST_VIEWS = 16
 _STYLES, _SCRIPT = ("colours.css", "study.css"), "study.js"
+# Holds the place of the other breast where it has no such view.
+_VACANT = '<div class="pane vacant"><p>no image for this side</p></div>'
 _VIEWS = ("CC", "MLO", "ML", "LM", "LMO", "XCC", "XCCL", "XCCM")
 
 
@@ -134,6 +136,7 @@ def _rank(view: Shown) -> int:
 def _rows(hung: Sequence[Shown]) -> list[str]:
     """Pairs of the same view, right breast at the left; at the end what could not be read."""
     numbered = list(enumerate(hung))
+    both_sides = len({view.side for view in hung if view.description is not None}) > 1
     read, unread = [], []
     for rank in sorted({_rank(view) for view in hung}):
         of_rank = [(number, view) for number, view in numbered if _rank(view) == rank]
@@ -144,10 +147,13 @@ def _rows(hung: Sequence[Shown]) -> list[str]:
         for k in range(max(len(lefts), len(rights))):
             pair = (*lefts[k : k + 1], *rights[k : k + 1])
             panes = "".join(_pane(number, view) for number, view in pair)
-            if any(view.description is not None for _, view in pair):
-                read.append(f'<div class="pair">{panes}</div>\n')
-            else:
+            if all(view.description is None for _, view in pair):
                 unread.append(f'<div class="pair unread">{panes}</div>\n')
+            elif both_sides and len(pair) == 1:
+                halves = (_VACANT, panes) if pair[0][1].side == "right" else (panes, _VACANT)
+                read.append(f'<div class="pair">{"".join(halves)}</div>\n')
+            else:
+                read.append(f'<div class="pair">{panes}</div>\n')
     return [*read, *unread]
 
 
@@ -170,9 +176,9 @@ def _pane(number: int, view: Shown) -> str:
     found = f"{count} calcification{'' if count == 1 else 's'}" if count else "no calcifications found"
     encoded = base64.b64encode(view.picture).decode("ascii")
     return (
-        f'{start}><figcaption><span class="title">{title}<span class="found">{found}</span>'
+        f'{start}><figcaption><span class="title">{title}'
         '<button type="button" class="large" aria-pressed="false">Enlarge</button></span>'
-        f'<span class="path" title="{path}">{path}</span></figcaption>'
+        f'<span class="path" title="{path}"><span class="found">{found}</span> {path}</span></figcaption>'
         f'<div class="stage" tabindex="0" role="group" aria-label="{escaped(view.name)}, {found}">'
         f'<img class="picture" alt="{escaped(view.name)} mammogram" src="data:image/jpeg;base64,{encoded}">'
         '<canvas aria-hidden="true"></canvas><svg class="marks" aria-hidden="true"></svg></div></figure>'

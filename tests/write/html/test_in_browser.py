@@ -235,6 +235,44 @@ def test_dragging_moves_and_with_shift_changes_the_window(opened):
     assert opened.run("document.querySelector('#view-1 canvas').style.filter") == grey
 
 
+def test_choosing_shows_the_crop_at_once_and_leaves_the_picture_where_it_is(opened):
+    crop = (
+        "(() => { const [c, s] = ['.crop', '#side'].map(q => document.querySelector(q).getBoundingClientRect());"
+        "return c.top >= s.top && c.bottom <= s.bottom; })()"
+    )
+    at = centre(opened, "#view-1 .mark[data-id='1'] :is(path, circle)")
+    opened.wheel(*at, -600)
+    before = offset(opened), scale(opened), opened.run(f"{STAGE}.clientHeight")
+    opened.click(*centre(opened, "#view-1 .mark[data-id='1'] :is(path, circle)"))
+    assert "large rod-like" in opened.run(HEADING)
+    assert (offset(opened), scale(opened), opened.run(f"{STAGE}.clientHeight")) == before
+    assert opened.run(crop)
+    opened.press("Escape")
+    assert opened.run("document.getElementById('side').scrollTop") == 0
+    # The plot stays in sight for who looks along it.
+    opened.click(*centre(opened, "#plot .spot"))
+    assert opened.run(HEADING)
+    assert opened.run("document.getElementById('side').scrollTop") == 0
+
+
+def test_another_size_of_the_window_keeps_what_is_in_the_middle(opened):
+    opened.wheel(*centre(opened, "#view-1 .stage"), -900)
+    middle = (
+        f"(() => {{ const g = document.querySelector('#view-1 .marks g').getAttribute('transform')"
+        f".match(/-?\\d[\\d.e-]*/g).map(Number); return [({STAGE}.clientWidth / 2 - g[0]) / g[2],"
+        f"({STAGE}.clientHeight / 2 - g[1]) / g[2]]; }})()"
+    )
+    before, magnification = opened.run(middle), scale(opened)
+    width = opened.run(f"{STAGE}.clientWidth")
+    opened._ask(
+        "Emulation.setDeviceMetricsOverride", width=1300, height=800, deviceScaleFactor=1, mobile=False
+    )
+    opened.settle()
+    assert opened.run(f"{STAGE}.clientWidth") != width
+    assert opened.run(middle) == pytest.approx(before, abs=1.5)
+    assert scale(opened) == magnification
+
+
 def test_plot_and_list_lead_to_the_picture(opened):
     opened.click(*centre(opened, "#plot .spot"))
     first = opened.run(HEADING)
@@ -248,6 +286,42 @@ def test_plot_and_list_lead_to_the_picture(opened):
         "[...document.querySelectorAll('#list tbody tr')].map(r => Number(r.cells[4].textContent))"
     )
     assert lengths == sorted(lengths)
+
+
+def test_a_view_without_its_other_side_keeps_its_own(browser, make_findings, tmp_path):
+    views = [make_findings(laterality="R"), make_findings(), make_findings(view="MLO")]
+    (tmp_path / "page.html").write_bytes(study_page([shown(view) for view in views], ""))
+    browser.open(tmp_path / "page.html")
+    lefts = browser.run(
+        "[...document.querySelectorAll('.pair')].map(p => p.lastElementChild.getBoundingClientRect().left"
+        " - p.getBoundingClientRect().left - p.clientWidth / 2)"
+    )
+    assert lefts == pytest.approx([0, 0], abs=1)
+    assert offset(browser, 2)[0] == pytest.approx(0, abs=0.5)
+    # One alone stands in the middle.
+    (tmp_path / "page.html").write_bytes(study_page([shown(views[0])], ""))
+    browser.open(tmp_path / "page.html")
+    width, pane = browser.run(
+        "[JSON.parse(document.getElementById('data').textContent).views[0].found.width,"
+        "document.querySelector('.stage').clientWidth]"
+    )
+    assert offset(browser, 0)[0] == pytest.approx((pane - width * scale(browser, 0)) / 2, abs=0.5)
+    assert browser.complaints == []
+
+
+def test_captions_do_not_cover_what_they_name(opened):
+    marks = opened.run(
+        "[...document.querySelectorAll('#view-1 .mark')].map(m => {"
+        "const b = m.querySelector(m.classList.contains('near') ? 'path' : 'circle').getBoundingClientRect();"
+        "return [b.left, b.top, b.right, b.bottom]; })"
+    )
+    captions = opened.run(CAPTIONS)
+    assert len(captions) >= 2
+    for _, left, top, right, bottom in captions:
+        for mark_left, mark_top, mark_right, mark_bottom in marks:
+            across = min(right, mark_right) - max(left, mark_left)
+            down = min(bottom, mark_bottom) - max(top, mark_top)
+            assert across < 1 or down < 4
 
 
 CAPTIONS = (
@@ -328,11 +402,12 @@ def test_it_prints_what_is_seen_and_looks_the_same_afterwards(opened):
         "const in0 = s => document.querySelector('#view-0 ' + s);"
         "const [stage, group, canvas] = ['.stage', '.marks g', 'canvas'].map(in0);"
         "const copy = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d');"
-        "copy.drawImage(canvas, 1400, 840, 1, 1, 0, 0, 1, 1);"
+        "copy.drawImage(canvas, canvas.width - 40, canvas.height / 2, 1, 1, 0, 0, 1, 1);"
         "window.printed = [stage.clientWidth, group.getAttribute('transform'), canvas.style.filter,"
         "copy.getImageData(0, 0, 1, 1).data[0]]; })"
     )
     document = opened.pdf()
+    opened.settle()
     opened.settle()
     assert document.startswith(b"%PDF")
     assert 2 <= document.count(b"/Type /Page\n") <= 5
@@ -344,6 +419,12 @@ def test_it_prints_what_is_seen_and_looks_the_same_afterwards(opened):
     assert (grey_filter, grey > 60) == ("none", True)
     assert opened.run(state) == before
     assert "brightness" in opened.run("document.querySelector('#view-0 canvas').style.filter")
+    opened.wheel(*centre(opened, "#view-1 .stage"), -700)
+    zoomed = offset(opened), scale(opened)
+    opened.pdf()
+    opened.settle()
+    opened.settle()
+    assert (offset(opened), scale(opened)) == zoomed
 
 
 @pytest.fixture(scope="module")
