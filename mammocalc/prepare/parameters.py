@@ -25,7 +25,9 @@ class PrepareParameters:
     )
     noise_samples: int = bounded(60_000, 1_000, 10_000_000, "pixels the noise curve is estimated from")
     find_pectoral: bool = explained(True, "look for the pectoral muscle")
-    find_foreign: bool = explained(True, "look for burned-in labels, markers, clips and paddle edges")
+    find_foreign: bool = explained(
+        True, "look for burned-in labels, markers, clips, paddle edges and film borders"
+    )
 
     def __post_init__(self) -> None:
         check_bounds(self)

@@ -21,7 +21,7 @@ class Anatomy:
         Side of a cell in stored pixels (about 0.5 mm).
     breast, pectoral, foreign : ndarray of bool, shape (cell_rows, cell_columns)
         `breast` is the whole breast, muscle included; `foreign` covers burned-in labels, paddle edges, clips and
-        BB markers with a small safety rim.
+        BB markers with a small safety rim, and the rim of a film that ends inside the image.
     skin_distance_mm : ndarray of float32, same shape
         Distance of the cell's centre to the skin line (the breast's border that is not the image's border), mm;
         0 outside the breast.

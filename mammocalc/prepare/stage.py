@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mammocalc.prepare.breast import Breast, breast_area_mm2, find_breast, skin_distance
 from mammocalc.prepare.cells import Cells, make_cells
 from mammocalc.prepare.density import density_curve
+from mammocalc.prepare.field_border import find_field_border
 from mammocalc.prepare.foreign import find_foreign
 from mammocalc.prepare.nipple import find_nipple
 from mammocalc.prepare.noise import estimate_noise, make_stabiliser
@@ -65,7 +66,7 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
         else np.zeros_like(breast.mask)
     )
     foreign = (
-        find_foreign(mammogram, cells, breast, pectoral)
+        find_foreign(mammogram, cells, breast, pectoral) | find_field_border(mammogram, cells, breast)
         if parameters.find_foreign
         else np.zeros_like(breast.mask)
     )
