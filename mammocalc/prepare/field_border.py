@@ -40,7 +40,7 @@ def find_field_border(mammogram: Mammogram, cells: Cells, breast: Breast) -> NDA
         The whole rim and what lies outside of it, breast or not.
     """
     rim_mm = RIM_MM + RIM_PIXELS * mammogram.pixel_spacing_mm
-    found = np.zeros(breast.mask.shape, np.bool_)
+    found: NDArray[np.bool_] = np.zeros(breast.mask.shape, np.bool_)
     (row_min, col_min, row_max, col_max), (rows, columns) = breast.field, found.shape
     # Views in which the side in question is the top one: (pixels, cells of the breast, rim, margin in cells).
     turned = (
