@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from mammocalc_kernels.compile import kernel
 
 _FAR = 1 << 28
@@ -166,29 +168,48 @@ def axis_coordinates(
     h, w = contrast.shape
     step = math.hypot(ys[1] - ys[0], xs[1] - xs[0])
     stride = 4
+    # What is sampled lies within this distance of a point of the path: for each row the columns, and the coarse points
+    # that can be the nearest of them.
+    limit = math.hypot(reach, beyond) + 1e-6
+    left, right = np.full(h, w, np.int64), np.zeros(h, np.int64)
+    first, end = np.full(h, n, np.int64), np.zeros(h, np.int64)
+    for k in range(n):
+        for y in range(max(math.ceil(ys[k] - limit), 0), min(math.floor(ys[k] + limit) + 1, h)):
+            left[y] = min(left[y], max(math.ceil(xs[k] - limit), 0))
+            right[y] = max(right[y], min(math.floor(xs[k] + limit) + 1, w))
+    further = limit + stride * step
+    for k in range(0, n, stride):
+        for y in range(max(math.ceil(ys[k] - further), 0), min(math.floor(ys[k] + further) + 1, h)):
+            first[y] = min(first[y], k)
+            end[y] = max(end[y], k + 1)
+    tangent_y, tangent_x = np.empty(n, np.float64), np.empty(n, np.float64)
+    for k in range(n):
+        before, after = max(k - 1, 0), min(k + 1, n - 1)
+        ty, tx = ys[after] - ys[before], xs[after] - xs[before]
+        norm = math.hypot(ty, tx)
+        tangent_y[k] = ty / norm if norm > 0.0 else math.nan
+        tangent_x[k] = tx / norm if norm > 0.0 else math.nan
     count = 0
     for y in range(h):
-        for x in range(w):
+        for x in range(left[y], right[y]):
             if usable[y, x] != 1:
                 continue
             nearest, least = 0, 1e30
-            k = 0
-            while k < n:
+            k = first[y]
+            while k < end[y]:
                 gap = (ys[k] - y) ** 2 + (xs[k] - x) ** 2
                 if gap < least:
                     nearest, least = k, gap
                 k += stride
+            if least > further * further:
+                continue
             for k in range(max(nearest - stride + 1, 0), min(nearest + stride, n)):
                 gap = (ys[k] - y) ** 2 + (xs[k] - x) ** 2
                 if gap < least:
                     nearest, least = k, gap
-            before, after = max(nearest - 1, 0), min(nearest + 1, n - 1)
-            ty, tx = ys[after] - ys[before], xs[after] - xs[before]
-            norm = math.hypot(ty, tx)
-            if norm == 0.0:
+            ty, tx = tangent_y[nearest], tangent_x[nearest]
+            if math.isnan(ty):
                 continue
-            ty /= norm
-            tx /= norm
             forward = (y - ys[nearest]) * ty + (x - xs[nearest]) * tx
             aside = (y - ys[nearest]) * tx - (x - xs[nearest]) * ty
             if abs(aside) > reach or forward < -beyond or forward > beyond:

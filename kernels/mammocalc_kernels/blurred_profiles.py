@@ -91,6 +91,49 @@ def tabulate_profiles() -> NDArray[np.float64]:
 
 
 @kernel
+def blur_place(half_width: float, sigma: float) -> tuple[float, int, float]:
+    """Relative blur of a body, held within bounds, and where the table has it: step and share of the next."""
+    blur = min(max(sigma / half_width, SHARPEST), BROADEST)
+    a = blur / (1.0 + blur) * ((_BLUR_STEPS - 1) / _BLUR_SHARE)
+    i = min(int(a), _BLUR_STEPS - 2)
+    return blur, i, a - i
+
+
+@kernel
+def pair_values(
+    table: Any, flat_body: int, distance: float, half_width: float, blur: float, i: int, a: float
+) -> tuple[float, float]:
+    """`profile_value` of a flat body and of the dome that follows it in the table.
+
+    Parameters
+    ----------
+    table, distance, half_width
+        As for `profile_value`.
+    flat_body : int
+        `BAR` or `DISC`.
+    blur, i, a
+        From `blur_place`.
+    """
+    position = abs(distance) / half_width
+    edge = (position - 1.0) / blur
+    if edge >= _EDGE_RANGE:
+        return 0.0, 0.0
+    if edge <= -_EDGE_RANGE:
+        square = 1.0 - position * position
+        curvature = 1.0 if flat_body == BAR else 2.0 - position * position
+        return 1.0, math.sqrt(square) - 0.5 * blur * blur * curvature / (square * math.sqrt(square))
+    b = (edge + _EDGE_RANGE) * ((_EDGE_STEPS - 1) / (2.0 * _EDGE_RANGE))
+    j = min(int(b), _EDGE_STEPS - 2)
+    b -= j
+    flat, dome = table[flat_body], table[flat_body + 1]
+    flat_near = flat[i, j] + b * (flat[i, j + 1] - flat[i, j])
+    flat_far = flat[i + 1, j] + b * (flat[i + 1, j + 1] - flat[i + 1, j])
+    dome_near = dome[i, j] + b * (dome[i, j + 1] - dome[i, j])
+    dome_far = dome[i + 1, j] + b * (dome[i + 1, j + 1] - dome[i + 1, j])
+    return flat_near + a * (flat_far - flat_near), dome_near + a * (dome_far - dome_near)
+
+
+@kernel
 def profile_value(table: Any, body: int, distance: float, half_width: float, sigma: float) -> float:
     """Height of a blurred body at `distance` from its centre or axis, relative to the centre of the sharp body.
 

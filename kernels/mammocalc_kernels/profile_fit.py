@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mammocalc_kernels.blurred_profiles import profile_value
+from mammocalc_kernels.blurred_profiles import blur_place, pair_values
 from mammocalc_kernels.compile import kernel
 
 # Real thickness profiles lie between flat and dome; where the blur hides which, this is the share of dome assumed.
@@ -66,19 +66,15 @@ def body_step(
     # Of the derivatives by half width, f of the flat and d of the dome body: with the columns, each other, the values.
     f0 = f1 = f2 = d0 = d1 = d2 = ff = fd = dd = fv = dv = 0.0
     step = 0.01 * half_width
+    place, wider_place = blur_place(half_width, sigma), blur_place(half_width + step, sigma)
     for i in range(n):
         w = ws[i]
         if w == 0.0:
             continue
         x, v = xs[i], vs[i]
-        flat = dome = flat_slope = dome_slope = 0.0
-        for body in range(2):
-            here = profile_value(table, flat_body + body, x, half_width, sigma)
-            slope = (profile_value(table, flat_body + body, x, half_width + step, sigma) - here) / step
-            if body == 0:
-                flat, flat_slope = here, slope
-            else:
-                dome, dome_slope = here, slope
+        flat, dome = pair_values(table, flat_body, x, half_width, *place)
+        wider_flat, wider_dome = pair_values(table, flat_body, x, half_width + step, *wider_place)
+        flat_slope, dome_slope = (wider_flat - flat) / step, (wider_dome - dome) / step
         a00 += w * flat * flat
         a01 += w * flat * dome
         a02 += w * flat
@@ -292,29 +288,20 @@ def fit_local_width(
         # Height is linear: it is solved inside, and its columns are projected out of the others.
         sff = sfv = sfh = sfc = shh = shc = scc = shv = scv = svv = 0.0
         step = 0.02 * trial_half + 0.01
+        place = blur_place(trial_half, sigma)
+        wider_place = blur_place(trial_half + step, sigma)
         for i in range(n):
             w = ws[i]
             if w == 0.0:
                 continue
             x = xs[i] - trial_centre
             v = vs[i] - base
-            here = wider = aside = 0.0
-            for body in range(2):
-                share = dome_share if body == 1 else 1.0 - dome_share
-                for turn in range(3):
-                    height_there = share * profile_value(
-                        table,
-                        flat_body + body,
-                        x - step if turn == 2 else x,
-                        trial_half + step if turn == 1 else trial_half,
-                        sigma,
-                    )
-                    if turn == 0:
-                        here += height_there
-                    elif turn == 1:
-                        wider += height_there
-                    else:
-                        aside += height_there
+            flat, dome = pair_values(table, flat_body, x, trial_half, *place)
+            here = (1.0 - dome_share) * flat + dome_share * dome
+            flat, dome = pair_values(table, flat_body, x, trial_half + step, *wider_place)
+            wider = (1.0 - dome_share) * flat + dome_share * dome
+            flat, dome = pair_values(table, flat_body, x - step, trial_half, *place)
+            aside = (1.0 - dome_share) * flat + dome_share * dome
             by_half = (wider - here) / step
             by_centre = (aside - here) / step
             sff += w * here * here

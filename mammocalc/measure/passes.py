@@ -17,7 +17,7 @@ from mammocalc.measure.parameters import MeasureParameters
 from mammocalc.prepare.scene import Scene
 from mammocalc.segment.regions import Regions
 
-_FEWEST_PER_THREAD = 32
+_FEWEST_PER_THREAD = 6
 # Pixels of all patches of one turn: their pools stay in the cache.
 _PIXELS_AT_ONCE = 60_000
 # Samples are taken this far from a candidate: blurs and px; the patch has this many px more around.

@@ -7,6 +7,8 @@ from mammocalc_kernels.blurred_profiles import (
     DISC,
     SHARPEST,
     SPHERE,
+    blur_place,
+    pair_values,
     profile_value,
     tabulate_profiles,
 )
@@ -89,3 +91,12 @@ def test_what_blur_does_not_change_is_kept():
     for body, whole in ((DISC, np.pi), (SPHERE, 2 * np.pi / 3)):
         volume = 2 * np.pi * np.trapezoid(x * looked_up(body, x, 1.0, 0.8), x)
         assert volume == pytest.approx(whole, rel=0.01)
+
+
+@pytest.mark.parametrize("flat_body", [BAR, DISC])
+@pytest.mark.parametrize("sigma", [0.01, 0.7, 3.0, 20.0])
+def test_a_flat_body_and_its_dome_are_looked_up_together(flat_body, sigma):
+    for distance in np.linspace(-12, 12, 97):
+        pair = pair_values(TABLE, flat_body, distance, 2.5, *blur_place(2.5, sigma))
+        one_by_one = [profile_value(TABLE, flat_body + k, distance, 2.5, sigma) for k in range(2)]
+        assert list(pair) == one_by_one
