@@ -15,7 +15,7 @@ _LEAST_STEP = 1e-3
 
 @kernel
 def _connect(one, other, part):  # type: ignore[no-untyped-def]
-    """Number the connected parts in `part`, which holds each point's own number at first."""
+    """Write the first point of each connected part in `part`, which holds each point's own number at first."""
     for i in range(len(one)):
         a, b = one[i], other[i]
         while part[a] != a:
@@ -27,14 +27,27 @@ def _connect(one, other, part):  # type: ignore[no-untyped-def]
         if a != b:
             part[max(a, b)] = min(a, b)
     # A root comes before all that hangs on it.
-    count = 0
     for k in range(len(part)):
-        if part[k] == k:
-            part[k] = count
-            count += 1
-        else:
-            part[k] = part[part[k]]
-    return count
+        part[k] = part[part[k]]
+
+
+def first_of_part(count: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each point of a graph the first one of its connected part.
+
+    Parameters
+    ----------
+    count : int
+        Number of points.
+    one, other : ndarray of int64, shape (pairs,)
+        Numbers of the points that are joined.
+
+    Returns
+    -------
+    ndarray of int64, shape (count,)
+    """
+    part: Any = np.arange(count)
+    _connect(np.ascontiguousarray(one, np.int64), np.ascontiguousarray(other, np.int64), part)
+    return np.asarray(part, np.int64)
 
 
 def connected_parts(count: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -52,10 +65,11 @@ def connected_parts(count: int, one: NDArray[np.int64], other: NDArray[np.int64]
     list of ndarray of int64
         The points of each part in ascending order; parts by their first point.
     """
-    part: Any = np.arange(count)
-    parts = _connect(np.ascontiguousarray(one, np.int64), np.ascontiguousarray(other, np.int64), part)
-    order = np.argsort(part, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(part, minlength=parts))[:-1]) if count else []
+    if count == 0:
+        return []
+    first = first_of_part(count, one, other)
+    order = np.argsort(first, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(first[order])) + 1)
 
 
 @kernel

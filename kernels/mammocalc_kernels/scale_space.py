@@ -65,7 +65,7 @@ def blob_response(
     cascade = _cascade(sigmas)
     scale_weights = _scale_weights(weights, len(cascade.pairs) - 1)
     if out is None:
-        out = np.empty_like(plane) if wanted is None else np.zeros_like(plane)
+        out = np.empty_like(plane) if wanted is None else np.zeros(plane.shape, np.float32)
     _check_plane(out, "out")
     if out.shape != plane.shape or np.may_share_memory(out, plane):
         raise ValueError("out must have the shape of plane and be another array")

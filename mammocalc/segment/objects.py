@@ -230,19 +230,21 @@ def lumps_over_specks(
     speck_on = owner.ravel()  # k + 1 on the pixels of speck k
     speck_on[specks.pixel] = specks.owner() + 1
     speck_area, lump_area = np.diff(specks.start), np.diff(lumps.start)
+    # Every pair of a lump and a speck beneath it, with the number of pixels they share.
+    covered = speck_on[lumps.pixel].astype(np.int64)
+    pairs = (lumps.owner() * (len(specks) + 1) + covered)[covered > 0]
+    pairs, shared = np.unique(pairs, return_counts=True)
+    lump, speck = pairs // (len(specks) + 1), pairs % (len(specks) + 1) - 1
+    fragment = shared > 0.5 * speck_area[speck]
+    largest = np.zeros(len(lumps))
+    np.maximum.at(largest, lump[fragment], speck_area[speck[fragment]])
+    # What mostly lies on an object that reaches beyond it is a part of that object.
+    beyond = np.bincount(lump[~fragment], shared[~fragment], len(lumps))
+    stands = sharp & (lump_area >= 2 * largest) & (beyond <= _MOST_SHARED * lump_area)
     dropped = np.zeros(len(specks), np.bool_)
-    kept: list[int] = []
-    for k in np.flatnonzero(sharp):
-        beneath = speck_on[lumps.pixel[lumps.start[k] : lumps.start[k + 1]]]
-        index, shared = np.unique(beneath[beneath > 0] - 1, return_counts=True)
-        fragment = shared > 0.5 * speck_area[index]
-        largest = int(speck_area[index[fragment]].max()) if fragment.any() else 0
-        # What mostly lies on an object that reaches beyond it is a part of that object.
-        if lump_area[k] >= 2 * largest and shared[~fragment].sum() <= _MOST_SHARED * lump_area[k]:
-            dropped[index[fragment]] = True
-            kept.append(int(k))
+    dropped[speck[fragment & stands[lump]]] = True
     survivors = specks.subset(np.flatnonzero(~dropped))
-    chosen = lumps.subset(np.array(kept, np.int64))
+    chosen = lumps.subset(np.flatnonzero(stands))
     if len(chosen):
         beneath = speck_on[chosen.pixel]
         chosen = chosen.without((beneath > 0) & ~dropped[beneath - 1])

@@ -66,6 +66,7 @@ def joined_strands(
         A joined object stands in the place of its first part; peak and surroundings are those of its brightest one.
         `continued` tells of the ways that were not bright or short enough.
     """
+    from mammocalc_kernels.paths import first_of_part
     from mammocalc_kernels.strands import number_objects, strand_links
 
     if len(outlines) < 2:
@@ -85,7 +86,7 @@ def joined_strands(
     width = plane.shape[1]
     gap = np.hypot(links[:, 2] // width - links[:, 3] // width, links[:, 2] % width - links[:, 3] % width)
     holds = (bridge >= parameters.strand_bridge) & (gap * pixel_spacing_mm <= parameters.strand_gap_mm)
-    first_part = _first_parts(len(outlines), links[holds, :2])
+    first_part = first_of_part(len(outlines), links[holds, 0], links[holds, 1])
     joined = _joined(outlines, links[holds], first_part, owner) if holds.any() else outlines
     owner.ravel()[outlines.pixel] = 0
     _, strand = np.unique(first_part, return_inverse=True)
@@ -135,22 +136,6 @@ def _continued(
     result = np.zeros(len(outlines))
     np.maximum.at(result, np.where(one_is_smaller, one, other), bridge)
     return result
-
-
-def _first_parts(count: int, links: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each object the first one of all that are linked to it, directly or not."""
-    first = list(range(count))
-
-    def root(k: int) -> int:
-        while first[k] != k:
-            first[k] = first[first[k]]
-            k = first[k]
-        return k
-
-    for one, other in links.tolist():
-        a, b = root(one), root(other)
-        first[max(a, b)] = min(a, b)
-    return np.array([root(k) for k in range(count)], np.int64)
 
 
 def _contrast_at(

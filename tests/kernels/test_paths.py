@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mammocalc_kernels.paths import connected_parts, longest_way
+from mammocalc_kernels.paths import connected_parts, first_of_part, longest_way
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
@@ -73,3 +73,7 @@ def test_connected_parts_are_those_of_sparse_graphs(n, pairs):
     else:
         expected = []
     assert [part.tolist() for part in parts] == expected
+
+
+def test_the_first_point_of_each_part():
+    assert first_of_part(6, np.array([4, 2, 5]), np.array([1, 4, 3])).tolist() == [0, 1, 1, 3, 1, 3]
