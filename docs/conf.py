@@ -68,6 +68,7 @@ html_static_path = ["_static"]
 html_css_files = ["mammocalc.css"]
 html_show_sourcelink = False
 html_copy_source = False
+html_context = {"default_mode": "auto"}
 html_sidebars = {"index": [], "install": [], "first_run": [], "limits": [], "cite": []}
 html_theme_options = {
     "show_toc_level": 2,

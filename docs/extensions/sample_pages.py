@@ -12,6 +12,7 @@ from mammocalc import __version__, read_tables
 FEW = {
     "images": ("path", "laterality", "view", "pixel_spacing_mm", "n_calcifications", "status", "reason"),
     "calcifications": (
+        "path",
         "calcification_id",
         "row",
         "col",
@@ -21,7 +22,15 @@ FEW = {
         "suspicion",
         "rule",
     ),
-    "clusters": ("cluster_id", "n_calcifications", "extent_mm", "distribution", "morphology", "suspicion"),
+    "clusters": (
+        "path",
+        "cluster_id",
+        "n_calcifications",
+        "extent_mm",
+        "distribution",
+        "morphology",
+        "suspicion",
+    ),
 }
 # Columns of longer texts, by how much wider they are.
 WIDE = {"path": 2, "reason": 3}

@@ -179,8 +179,10 @@ def _draw_chains(ax: Axes, findings: Findings) -> None:
 
 def _draw_clusters(ax: Axes, findings: Findings, bounds: Bounds) -> None:
     from matplotlib.patches import Polygon
+    from matplotlib.patheffects import withStroke
 
     colour = hexadecimal(CLUSTER_COLOUR)
+    halo = [withStroke(linewidth=2, foreground="black")]
     middle = (bounds[1] + bounds[3]) / 2
     for place in range(len(findings.arrangement.clusters["cluster_id"])):
         hull = cluster_hull(findings, place)[:, ::-1]
@@ -192,17 +194,21 @@ def _draw_clusters(ax: Axes, findings: Findings, bounds: Bounds) -> None:
         ax.annotate(
             cluster_caption(findings, place), (corner, hull[:, 1].min()), color=colour, fontsize="x-small",
             ha="left" if is_left else "right", xytext=(0, 2), textcoords="offset points", clip_on=True,
+            path_effects=halo,
         )  # fmt: skip
 
 
 def _draw_scale_bar(ax: Axes, pixel_spacing_mm: float, bounds: Bounds) -> None:
+    from matplotlib.patheffects import withStroke
+
     height, width = bounds[2] - bounds[0], bounds[3] - bounds[1]
     most = 0.25 * width * pixel_spacing_mm
     length_mm = max((mm for mm in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if mm <= most), default=0.1)
     left, row = bounds[1] + 0.04 * width, bounds[2] - 0.03 * height
     right = left + length_mm / pixel_spacing_mm
-    ax.plot((left, right), (row, row), color="0.9", linewidth=2, marker="|", markersize=8)
+    halo = [withStroke(linewidth=3, foreground="black")]
+    ax.plot((left, right), (row, row), color="0.9", linewidth=2, marker="|", markersize=8, path_effects=halo)
     ax.annotate(
         f"{length_mm:g} mm", ((left + right) / 2, row), color="0.9", fontsize="small", ha="center", xytext=(0, 5),
-        textcoords="offset points",
+        textcoords="offset points", path_effects=halo,
     )  # fmt: skip

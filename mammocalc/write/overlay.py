@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mammocalc.write.captions import Extent, Room, around
 from mammocalc.write.display import Bounds, Display, breast_bounds, display_of
 from mammocalc.write.palette import CLUSTER_COLOUR, LABEL_COLOURS, NIPPLE_COLOUR, Colour, words
 from mammocalc.write.png import png_bytes
@@ -164,9 +165,10 @@ def _draw_breast(
     _draw_chains(picture, findings, view)
     _draw_clusters(picture, findings, view)
     _draw_outlines(picture, findings, view)
-    _write_captions(picture, findings, view)
-    for letter, detail in zip(_LETTERS, details, strict=False):
-        _draw_frame(picture, view, detail, letter)
+    frames = [(*view.place(*detail[:2]), *view.place(*detail[2:])) for detail in details]
+    for left, top, right, bottom in frames:
+        cv2.rectangle(picture, (left, top), (right, bottom), _INK, 1)
+    _write_captions(picture, findings, view, frames)
     corner = (24, picture.shape[0] - 28)
     _draw_scale_bar(picture, findings.mammogram.pixel_spacing_mm / view.scale, corner)
 
@@ -219,21 +221,63 @@ def _draw_chains(picture: Canvas, findings: Findings, view: _View) -> None:
         cv2.polylines(picture, [view.points(curve)], False, pen, 1, cv2.LINE_AA, _FRACTION_BITS)
 
 
-def _write_captions(picture: Canvas, findings: Findings, view: _View) -> None:
-    """Nipple, chains and clusters by name, over everything else."""
+def _write_captions(
+    picture: Canvas, findings: Findings, view: _View, frames: Sequence[tuple[int, int, int, int]]
+) -> None:
+    """Details, clusters, nipple and chains by name, over everything else."""
+    room = Room(picture.shape[1], picture.shape[0], _mark_boxes(findings, view))
+    for letter, (left, top, right, bottom) in zip(_LETTERS, frames, strict=False):
+        corners = [(x, y) for y in (top + 16, bottom) for x in (right + 6, left - 20)]
+        _caption(picture, room, letter, corners, 0.7, _INK)
+    suspicion = findings.classification.cluster_suspicion
+    for place in sorted(range(len(suspicion)), key=lambda k: bool(suspicion[k] != "suspicious")):
+        hull = view.points(cluster_hull(findings, place)) >> _FRACTION_BITS
+        top, bottom = hull[hull[:, 1].argmin()], hull[hull[:, 1].argmax()]
+        caption = cluster_caption(findings, place)
+        _caption(picture, room, caption, _beside((top, bottom), caption, 0.55), 0.55, _CLUSTER_PEN)
     nipple = findings.scene.anatomy.nipple
     if nipple is not None:
         x, y = view.place(*nipple)
         cv2.circle(picture, (x, y), 14, _NIPPLE_PEN, 1, cv2.LINE_AA)
-        _write(picture, "nipple", (x - 24, y + 32), 0.5, _NIPPLE_PEN)
+        _caption(picture, room, "nipple", [(x - 24, y + 32), (x - 24, y - 22)], 0.5, _NIPPLE_PEN)
     for number, curve in enumerate(findings.arrangement.chains, 1):
-        x, y = view.place(*curve[0])
         pixels = float(np.hypot(*np.diff(curve, axis=0).T).sum())
         caption = f"track {number}: {pixels * findings.mammogram.pixel_spacing_mm:.0f} mm"
-        _write(picture, caption, (x + 14, y - 14), 0.55, _INK)
-    for place in range(len(findings.arrangement.clusters["cluster_id"])):
-        x, y = view.points(cluster_hull(findings, place)).min(axis=0) >> _FRACTION_BITS
-        _write(picture, cluster_caption(findings, place), (int(x), int(y) - 8), 0.55, _CLUSTER_PEN)
+        ends = [view.place(*curve[k]) for k in (0, -1, len(curve) // 2)]
+        _caption(picture, room, caption, _beside(ends, caption, 0.55), 0.55, _INK, is_needed=False)
+
+
+def _caption(
+    picture: Canvas,
+    room: Room,
+    text: str,
+    places: Sequence[tuple[float, float]],
+    size: float,
+    colour: Colour,
+    is_needed: bool = True,
+) -> None:
+    """A text at the best of its places, or none."""
+    place = room.take(places, _extent(text, size), is_needed=is_needed)
+    if place is not None:
+        _write(picture, text, place, size, colour)
+
+
+def _beside(points: Iterable[tuple[int, int]], text: str, size: float) -> list[tuple[float, float]]:
+    """Places of a text at any of some points."""
+    return [place for x, y in points for place in around(float(x), float(y), _extent(text, size), 20.0)]
+
+
+def _extent(text: str, size: float) -> Extent:
+    (width, height), below = cv2.getTextSize(text, _FONT, size, 1)
+    return Extent(width, height, below)
+
+
+def _mark_boxes(findings: Findings, view: _View) -> NDArray[np.float64]:
+    """Left, top, right and bottom of every outline on the picture."""
+    corners = (findings.regions.bounds + np.tile(findings.scene.origin, 2)).reshape(-1, 2) - 0.5
+    boxes = view.points(corners).reshape(-1, 4) / (1 << _FRACTION_BITS)
+    grown: NDArray[np.float64] = boxes + _OUTLINE_DISTANCE * np.array([-1, -1, 1, 1])
+    return grown
 
 
 def cluster_hull(findings: Findings, place: int, margin_mm: float = 1.5) -> NDArray[np.float64]:
@@ -305,13 +349,6 @@ def _draw_scale_bar(
         for end in (x, right):
             cv2.line(canvas, (end, y - 6), (end, y + 6), colour, thickness)
     _write(canvas, f"{length_mm:g} mm", (x, y - 12), 0.55, _INK)
-
-
-def _draw_frame(picture: Canvas, view: _View, bounds: Bounds, letter: str) -> None:
-    left, top = view.place(bounds[0], bounds[1])
-    right, bottom = view.place(bounds[2], bounds[3])
-    cv2.rectangle(picture, (left, top), (right, bottom), _INK, 1)
-    _write(picture, letter, (right + 6, top + 16), 0.7, _INK)
 
 
 def _detail_bounds(findings: Findings) -> Iterator[Bounds]:
