@@ -57,19 +57,14 @@ def parted(points: Points, form: Points, parameters: ArrangeParameters) -> list[
 
 def _best_cut(points: Points, form: Points, least_gain: float) -> NDArray[np.bool_] | None:
     """The branch that is best cut off, shape (n,); None where no cut gains `least_gain` (natural logarithm)."""
-    from scipy.cluster.hierarchy import leaves_list, linkage
+    from mammocalc_kernels.wards_tree import wards_tree
 
     count = len(points)
     if count < 2 * LEAST_PART:
         return None
-    tree = linkage(np.column_stack([points / PLACE_MM, form]), "ward")
-    order = leaves_list(tree)
-    # In the order of the leaves every branch is a run.
-    start = np.empty(2 * count - 1, np.int64)
-    start[order] = np.arange(count)
-    for k, (a, b) in enumerate(tree[:, :2].astype(np.int64).tolist()):
-        start[count + k] = min(start[a], start[b])
-    first, size = start[count:-1], tree[:-1, 3].astype(np.int64)
+    # In the order of the tree every branch is a run; the last is the whole.
+    order, first, size = wards_tree(np.column_stack([points / PLACE_MM, form]))
+    first, size = first[:-1], size[:-1]
     large = (size >= LEAST_PART) & (count - size >= LEAST_PART)
     if not large.any():
         return None
