@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +72,19 @@ def test_reading_through_the_package_reads(tmp_path):
     image = mammocalc.read(tmp_path / "a.pgm", pixel_spacing_mm=0.1)
     assert isinstance(image, mammocalc.read.mammogram.Mammogram)
     assert image.pixels.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_an_image_is_searched_without_slow_imports():
+    sample = sorted((Path(__file__).parents[1] / "sample_images").glob("mixed*.dcm"))[0]
+    slow = ("scipy.linalg", "scipy.spatial", "scipy.ndimage", "skimage", "matplotlib", "highdicom")
+    code = f"import sys, mammocalc; mammocalc.detect({str(sample)!r}); print(*[m for m in {slow} if m in sys.modules])"
+
+    assert run(code).strip() == ""
+
+
+def test_linear_algebra_still_compiles_beside_the_kernels():
+    code = (
+        "import mammocalc_kernels.compile, numba, numpy; solve = numba.njit(lambda a, b: numpy.linalg.solve(a, b));"
+        "print(solve(2 * numpy.eye(2), numpy.ones(2)))"
+    )
+    assert run(code).strip() == "[0.5 0.5]"

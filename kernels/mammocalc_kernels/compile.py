@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import numba
+
+
+def _import_arrays_alone() -> None:
+    """Import numba's arrays without scipy.linalg.
+
+    They look for it to know whether there is linear algebra, which takes as long as numba itself. It is there if SciPy
+    is, and is loaded when a function that needs it is compiled; no kernel does.
+    """
+    wanted = "scipy.linalg.cython_blas"
+    if wanted in sys.modules or "numba.np.arraymath" in sys.modules:
+        return
+    sys.modules[wanted] = None  # type: ignore[assignment]
+    try:
+        from numba.np import arraymath
+    finally:
+        del sys.modules[wanted]
+    arraymath._HAVE_BLAS = importlib.util.find_spec("scipy") is not None
+
+
+_import_arrays_alone()
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
