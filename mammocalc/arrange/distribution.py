@@ -91,11 +91,13 @@ def evenness(points: Points) -> float:
         (row, col) in mm, not all on a line.
     """
     import cv2
-    from scipy.spatial import cKDTree
 
     hull = cv2.convexHull((points - points.mean(axis=0)).astype(np.float32))
     count, area, border = len(points), cv2.contourArea(hull), cv2.arcLength(hull, True)
-    nearest = np.asarray(cKDTree(points).query(points, k=2)[0])[:, 1]
+    # Only a spread of moderate size comes here: all distances at once are few.
+    apart = np.linalg.norm(points[:, None, :] - points[None, :, :], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    nearest = apart.min(axis=1)
     expected = 0.5 * np.sqrt(area / count) + (0.0514 + 0.041 / np.sqrt(count)) * border / count
     return float(nearest.mean() / expected)
 

@@ -48,6 +48,10 @@ def untangled(strands: Pieces, parameters: ArrangeParameters) -> list[tuple[NDAr
         if curve is None:
             continue
         crosses = angles_deg(curve, mine) > parameters.track_crossing_deg
+        if crosses.any():
+            # A curve through two walls may swerve from one to the other: a wall beside one that follows is no crossing.
+            beside = side_by_side(mine, parameters)
+            crosses[beside[crosses[beside].sum(axis=1) == 1]] = False
         if not left or not crosses.any() or crosses.all():
             out.append((group, curve))
             continue

@@ -36,12 +36,18 @@ class ArrangeParameters:
     )
     strand_length_mm: float = bounded(1.0, 0.2, 5.0, "shorter pieces do not make a track, they only join one")
     strand_calibre_mm: float = bounded(2.5, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
+    strand_rod_mm: float = bounded(
+        0.6,
+        0.2,
+        2.0,
+        "what has the form of a rod, but is thinner than this, may be a piece of a vessel's wall",
+    )
     track_gap_mm: float = bounded(4.0, 0.5, 15.0, "largest gap that is bridged between pieces of a track")
     track_bend_deg: float = bounded(40.0, 5.0, 80.0, "largest change of direction from one piece to the next")
     track_crossing_deg: float = bounded(
         40.0, 5.0, 90.0, "a strand that meets its track's curve at a larger angle crosses it"
     )
-    bridge_mm: float = bounded(14.0, 0.5, 40.0, "largest gap that is bridged between tracks")
+    bridge_mm: float = bounded(18.0, 0.5, 40.0, "largest gap that is bridged between tracks")
     bridge_bend_deg: float = bounded(
         30.0, 5.0, 80.0, "largest change of direction at either end of such a bridge"
     )
@@ -78,6 +84,15 @@ class ArrangeParameters:
         2.8, 0.5, 20.0, "half of a vessel's calcium is in strands at least this long"
     )
     vessel_aimed_strand_mm: float = bounded(3.5, 0.5, 20.0, "the same of a chain that aims at the nipple")
+    vessel_longest_strand_mm: float = bounded(
+        5.0, 0.5, 20.0, "strands longer than any cast, which lie on a vessel and nearly follow it, make one"
+    )
+    vessel_sure_strand_mm: float = bounded(
+        2.2, 0.5, 20.0, "two walls on a ridge that the strands follow well make one with strands this long"
+    )
+    vessel_far_mm: float = bounded(
+        16.0, 1.0, 100.0, "so long a chain of long interrupted strands needs no ridge, aside from the nipple"
+    )
     vessel_short_strand_mm: float = bounded(
         1.8, 0.5, 20.0, "the same where the strands follow the vessel well, or two walls lie on a ridge"
     )
@@ -97,7 +112,7 @@ class ArrangeParameters:
         28.0, 5.0, 60.0, "a vessel's strands follow its curve this well, on average"
     )
     vessel_long_strand_mm: float = bounded(
-        3.3, 0.5, 20.0, "interrupted strands at least this long, aside from the nipple, need less of a ridge"
+        3.1, 0.5, 20.0, "interrupted strands at least this long, aside from the nipple, need less of a ridge"
     )
     vessel_long_fraction: float = bounded(0.3, 0.0, 1.0, "if at least this share of the chain lies on one")
     vessel_nearly_deg: float = bounded(

@@ -146,7 +146,7 @@ def strands(scene: Scene, measurements: Measurements, parameters: ArrangeParamet
         & (columns["elongation"] >= parameters.strand_elongation)
         & (columns["length_mm"] >= parameters.strand_length_mm)
         & ~rings(measurements, parameters)
-        & ~rods(measurements, parameters)
+        & ~(rods(measurements, parameters) & (columns["width_mm"] >= parameters.strand_rod_mm))
     )
     return as_pieces(scene, measurements, np.flatnonzero(may), parameters)
 

@@ -81,26 +81,35 @@ def looks_like_vessel(
     walls = curve.paired_length_mm >= parameters.vessel_paired_mm
     true_walls = curve.paired_length_mm >= parameters.vessel_paired_true_mm
     follows = curve.misalignment_deg <= parameters.vessel_follows_deg
+    nearly = curve.misalignment_deg <= parameters.vessel_nearly_deg
     interrupted = curve.calcified_fraction <= parameters.vessel_calcified
     long_enough = curve.length_mm >= parameters.vessel_length_mm
     single_wall = long_enough and interrupted
     on_vessel = fraction >= parameters.vessel_fraction
     partly = fraction >= parameters.vessel_part_fraction
-    nearly = curve.misalignment_deg <= parameters.vessel_nearly_deg
     strand = curve.typical_mm
-    if not aim > parameters.vessel_aside_deg:
-        if strand >= parameters.vessel_aimed_strand_mm:
-            return (walls and long_enough) or (single_wall and on_vessel and follows)
-        return strand >= parameters.vessel_strand_mm and true_walls and follows
+    wherever_it_leads = (
+        (strand >= parameters.vessel_sure_strand_mm and walls and on_vessel and follows)
+        or (strand >= parameters.vessel_strand_mm and true_walls and follows)
+        or (
+            strand >= parameters.vessel_aimed_strand_mm
+            and ((walls and long_enough) or (single_wall and on_vessel and follows))
+        )
+        or (strand >= parameters.vessel_longest_strand_mm and single_wall and on_vessel and nearly)
+    )
+    if wherever_it_leads or not aim > parameters.vessel_aside_deg:
+        return wherever_it_leads
     if curve.paired_length_mm >= parameters.vessel_paired_far_mm:
         return True
     if strand >= parameters.vessel_short_strand_mm and (
-        (true_walls and follows) or (walls and on_vessel) or (single_wall and partly and follows)
+        (true_walls and (follows or (long_enough and on_vessel)))
+        or (walls and on_vessel)
+        or (single_wall and partly and follows)
     ):
         return True
     if strand >= parameters.vessel_strand_mm and ((walls and nearly) or (single_wall and on_vessel)):
         return True
-    clear = fraction >= parameters.vessel_long_fraction
+    clear = fraction >= parameters.vessel_long_fraction or curve.length_mm >= parameters.vessel_far_mm
     return strand >= parameters.vessel_long_strand_mm and single_wall and clear and nearly
 
 

@@ -123,7 +123,7 @@ class TestGaps:
             rows.append(candidates.strand(*(middle + sign * aside), turn_deg, 7.5))
         return rows
 
-    @pytest.mark.parametrize("gap_mm", [1.0, 4.0, 8.0])
+    @pytest.mark.parametrize("gap_mm", [1.0, 4.0, 8.0, 15.0])
     def test_are_bridged(self, candidates, make_scene, gap_mm):
         rows = self.strands(candidates, gap_mm)
         found = arrange(make_scene(), candidates.measurements())
@@ -136,6 +136,15 @@ class TestGaps:
         found = arrange(make_scene(), candidates.measurements())
         assert found.columns["chain_id"][rows].tolist() == [1, 1, 2, 2]
 
+    @pytest.mark.parametrize(("length_mm", "bridged"), [(3.0, True), (1.2, False)])
+    def test_a_short_piece_is_trusted_less_far(self, candidates, make_scene, length_mm, bridged):
+        walls = [candidates.strand(70 + offset, 30, 0, 7.5) for offset in (-0.8, 0.8)]
+        # Its end is 9 mm away: five times its length or more.
+        single = candidates.strand(70, 33.75 + 9.0 + 0.5 * length_mm, 0, length_mm)
+        found = arrange(make_scene(), candidates.measurements())
+        assert set(found.columns["chain_id"][walls]) == {1}
+        assert (found.columns["chain_id"][single] == 1) is np.bool_(bridged)
+
     def test_are_not_bridged_round_a_corner(self, candidates, make_scene):
         rows = self.strands(candidates, 5.0, turn_deg=100.0)
         found = arrange(make_scene(), candidates.measurements())
@@ -143,6 +152,24 @@ class TestGaps:
 
 
 class TestOneWall:
+    @pytest.mark.parametrize(("x_mm", "tilt_deg", "chain"), [(47.8, 0.0, 1), (38.2, 80.0, 0)])
+    def test_may_change_to_the_other(self, candidates, make_scene, x_mm, tilt_deg, chain):
+        wall = [candidates.strand(70, x, 0, 4.0) for x in (30, 35.5, 41, 46.5)]
+        # A vessel's width away, beside the last piece: the other wall; or what only crosses.
+        beside = candidates.strand(72.2, x_mm, tilt_deg, 2.7)
+        found = arrange(make_scene(), candidates.measurements())
+        assert set(found.columns["chain_id"][wall]) == {1}
+        assert found.columns["chain_id"][beside] == chain
+
+    @pytest.mark.parametrize(("width_mm", "chain"), [(0.55, 1), (0.65, 0)])
+    def test_a_thin_rod_may_be_a_piece_of_it(self, candidates, make_scene, width_mm, chain):
+        wall = [candidates.strand(70, x, 0, 4.0) for x in (30, 35.5, 41)]
+        rod = {**ROD, "width_mm": width_mm, "elongation": 5.0 / width_mm}
+        beside = candidates.strand(72.0, 36.0, 0, 5.0, **rod)
+        found = arrange(make_scene(), candidates.measurements())
+        assert set(found.columns["chain_id"][wall]) == {1}
+        assert found.columns["chain_id"][beside] == chain
+
     def line(self):
         return np.stack([np.full(101, 70.0), np.linspace(30, 55, 101)], axis=1)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 
+from mammocalc.arrange import ArrangeParameters
+from mammocalc.arrange.curves import Curve
+from mammocalc.arrange.vessel import looks_like_vessel
 from mammocalc.classify import LABELS, SUSPICIONS
 
 RING = {"lucency": 0.8, "ring_closure": 0.95, "wall_thickness_mm": 0.3, "heterogeneity": 0.4}
@@ -293,12 +297,14 @@ class TestBothSidesOfAThreshold:
         ("change", "is_vessel"),
         [
             ({}, True),
-            ({"chain_strand_mm": 3.2}, False),
+            ({"chain_strand_mm": 3.0}, False),
             ({"chain_length_mm": 9.9}, False),
             ({"chain_misalignment_deg": 15.1}, False),
             ({"chain_calcified_fraction": 0.91}, False),
             ({"chain_nipple_angle_deg": 24.0}, False),
             ({"vessel_fraction": 0.29}, False),
+            ({"vessel_fraction": 0.0, "chain_length_mm": 15.9}, False),
+            ({"vessel_fraction": 0.0, "chain_length_mm": 16.1}, True),
         ],
     )
     def test_long_strands_with_gaps_need_less_of_a_ridge(self, labelled, sized, change, is_vessel):
@@ -331,6 +337,88 @@ class TestBothSidesOfAThreshold:
         company = {**VESSEL, "chain_strand_mm": 1.9, "chain_misalignment_deg": 5.0}
         single = {"chain_length_mm": 12.0, "vessel_fraction": 0.4, **company, **change}
         assert (labelled(sized(1.8, 0.3, **single, **CAST)).label[0] == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(
+        ("change", "is_vessel"),
+        [
+            ({}, True),
+            ({"chain_strand_mm": 2.1}, False),
+            ({"paired_length_mm": 2.9}, False),
+            ({"vessel_fraction": 0.59}, False),
+            ({"chain_misalignment_deg": 7.1}, False),
+        ],
+    )
+    def test_two_true_walls_on_a_ridge_may_lead_to_the_nipple(self, labelled, sized, change, is_vessel):
+        chain = {
+            **VESSEL,
+            "chain_strand_mm": 2.3,
+            "chain_misalignment_deg": 6.9,
+            "chain_nipple_angle_deg": 3.0,
+        }
+        walls = {"paired_length_mm": 3.1, "vessel_fraction": 0.61, "chain_length_mm": 9.0}
+        found = labelled(sized(2.0, 0.3, **{**chain, **walls, **CAST, **change})).label[0]
+        assert (found == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(
+        ("change", "is_vessel"),
+        [
+            ({}, True),
+            ({"chain_length_mm": 9.9}, False),
+            ({"paired_length_mm": 1.9}, False),
+            ({"vessel_fraction": 0.59}, False),
+            ({"chain_nipple_angle_deg": 24.0}, False),
+        ],
+    )
+    def test_short_walls_on_a_ridge_need_a_long_chain(self, labelled, sized, change, is_vessel):
+        chain = {**VESSEL, "chain_strand_mm": 2.0, "chain_misalignment_deg": 9.0}
+        walls = {"paired_length_mm": 2.1, "vessel_fraction": 0.61, "chain_length_mm": 10.1}
+        found = labelled(sized(2.0, 0.3, **{**chain, **walls, **CAST, **change})).label[0]
+        assert (found == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(
+        ("change", "is_vessel"),
+        [
+            ({}, True),
+            ({"chain_strand_mm": 4.9}, False),
+            ({"vessel_fraction": 0.59}, False),
+            ({"chain_misalignment_deg": 15.1}, False),
+            ({"chain_calcified_fraction": 0.91}, False),
+        ],
+    )
+    def test_strands_longer_than_casts_may_lead_to_the_nipple(self, labelled, sized, change, is_vessel):
+        chain = {
+            **VESSEL,
+            "chain_strand_mm": 5.1,
+            "chain_misalignment_deg": 14.9,
+            "chain_nipple_angle_deg": 3.0,
+        }
+        single = {"vessel_fraction": 0.61, "chain_length_mm": 12.0}
+        found = labelled(sized(2.0, 0.3, **{**chain, **single, **CAST, **change})).label[0]
+        assert (found == "vascular") is is_vessel
+
+    def test_rules_and_chains_agree_on_what_is_a_vessel(self, labelled, sized):
+        rng = np.random.default_rng(0)
+        parameters = ArrangeParameters()
+        kinds = Counter()
+        for _ in range(1500):
+            length, paired, strand, misaligned = rng.uniform(0, (22, 12, 6, 30))
+            paired = min(length, paired)
+            calcified, fraction, aim = rng.uniform((0.5, 0, 0), (1, 1, 60))
+            curve = Curve(np.empty((0, 2)), length, 1.0, calcified, math.nan, paired, misaligned, strand)
+            is_vessel = bool(looks_like_vessel(curve, 4, fraction, aim, parameters))
+            chain = {
+                "chain_length_mm": length,
+                "paired_length_mm": paired,
+                "chain_strand_mm": strand,
+                "chain_misalignment_deg": misaligned,
+                "chain_calcified_fraction": calcified,
+                "chain_nipple_angle_deg": aim,
+                "vessel_fraction": fraction,
+            }
+            found = labelled(sized(2.0, 0.3, **{**VESSEL, **CAST, **chain})).label[0]
+            assert (found == "vascular") is is_vessel, chain
+            kinds[is_vessel] += 1
+        assert min(kinds.values()) > 300
 
     @pytest.mark.parametrize(("calcified", "label"), [(0.91, "suture"), (0.89, "fine_linear")])
     def test_a_thread_in_pieces_has_no_gaps(self, labelled, sized, calcified, label):
