@@ -66,6 +66,13 @@ def table(kernels, pipeline):
         f"Whole processes: `--help` {whole['help_seconds']} s; one image on the command line, overlay and tables",
         f"included, {whole['one_image_seconds']} s; from Python {whole['python_seconds']} s;",
         f"peak memory {whole['peak_mebibytes']} MiB.",
+        "",
+        "One thread, by megapixels of the breast's bounding box, which alone is searched: "
+        + ", ".join(f"{row['searched_megapixels']:.1f}: {row['ms']:.0f} ms" for row in pipeline["pixels"])
+        + ".",
+        "By candidates that are measured and labelled, from a higher or lower score asked for: "
+        + ", ".join(f"{row['candidates']}: {row['ms']:.0f} ms" for row in pipeline["candidates"])
+        + ".",
     ]
     return "\n".join(lines)
 

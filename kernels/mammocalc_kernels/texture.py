@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
+from mammocalc_kernels.planes import check_plane
 
 
 def tile_quantiles(
@@ -40,7 +41,13 @@ def tile_quantiles(
     Returns
     -------
     ndarray of float32, shape (ceil(h / tile), ceil(w / tile))
+
+    Raises
+    ------
+    TypeError, ValueError
+        The plane is not 2-D C-contiguous float32 with at least one pixel.
     """
+    check_plane(plane, (np.float32,))
     h, w = plane.shape
     out = np.empty((-(-h // tile), -(-w // tile)), np.float32)
 
