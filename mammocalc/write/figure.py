@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc.errors import InvalidParameter
+from mammocalc.write.captions import Extent, Room
 from mammocalc.write.display import Bounds, breast_bounds, display_of
 from mammocalc.write.overlay import chain_label, cluster_caption, cluster_hull
 from mammocalc.write.palette import CLUSTER_COLOUR, LABEL_COLOURS, hexadecimal, words
@@ -178,10 +179,16 @@ def _draw_chains(ax: Axes, findings: Findings) -> None:
 
 
 def _draw_clusters(ax: Axes, findings: Findings, bounds: Bounds) -> None:
+    from matplotlib.font_manager import FontProperties
     from matplotlib.patches import Polygon
     from matplotlib.patheffects import withStroke
 
     colour = hexadecimal(CLUSTER_COLOUR)
+    size = FontProperties(size="x-small").get_size_in_points()
+    # Points of paper a pixel of the image, about: what is laid out later may still change the axes.
+    width, height = ax.bbox.width * 72 / ax.figure.dpi, ax.bbox.height * 72 / ax.figure.dpi
+    scale = min(width / (bounds[3] - bounds[1]), height / (bounds[2] - bounds[0]))
+    room = Room(round(width), round(height), np.zeros((0, 4)))
     halo = [withStroke(linewidth=2, foreground="black")]
     middle = (bounds[1] + bounds[3]) / 2
     for place in range(len(findings.arrangement.clusters["cluster_id"])):
@@ -191,10 +198,17 @@ def _draw_clusters(ax: Axes, findings: Findings, bounds: Bounds) -> None:
         # Towards the middle, where there is room for it.
         is_left = hull[:, 0].mean() < middle
         corner = max(hull[:, 0].min(), bounds[1]) if is_left else min(hull[:, 0].max(), bounds[3] - 1)
+        text = cluster_caption(findings, place)
+        extent = Extent(round(0.55 * size * len(text)), round(size), round(0.3 * size))
+        top, bottom = (hull[:, 1].min() - bounds[0]) * scale, (hull[:, 1].max() - bounds[0]) * scale
+        left = (corner - bounds[1]) * scale - (0 if is_left else extent.width)
+        over = [(left, top - 2 - k * 1.5 * size) for k in range(4)]
+        under = [(left, bottom + 2 + extent.above + k * 1.5 * size) for k in range(4)]
+        lines = [line for pair in zip(over, under, strict=True) for line in pair]
+        found = room.take(lines, extent, is_needed=True) or lines[0]
         ax.annotate(
-            cluster_caption(findings, place), (corner, hull[:, 1].min()), color=colour, fontsize="x-small",
-            ha="left" if is_left else "right", xytext=(0, 2), textcoords="offset points", clip_on=True,
-            path_effects=halo,
+            text, (corner, bounds[0] + found[1] / scale), color=colour, fontsize="x-small",
+            ha="left" if is_left else "right", va="baseline", clip_on=True, path_effects=halo,
         )  # fmt: skip
 
 

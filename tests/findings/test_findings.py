@@ -209,6 +209,26 @@ def test_captions_of_clusters_stay_in_the_picture(findings):
         assert caption.get_horizontalalignment() == ("left" if at < sum(bounds[1::2]) / 2 else "right")
 
 
+def test_captions_of_clusters_keep_off_each_other(findings):
+    twice = {name: np.concatenate((values, values)) for name, values in findings.arrangement.clusters.items()}
+    said = {
+        name: np.concatenate((getattr(findings.classification, name),) * 2)
+        for name in ("cluster_morphology", "cluster_suspicion")
+    }
+    crowded = dataclasses.replace(
+        findings,
+        arrangement=dataclasses.replace(findings.arrangement, clusters=twice),
+        classification=dataclasses.replace(findings.classification, **said),
+    )
+    figure, (ax, _) = plt.subplots(1, 2, figsize=(8, 6))
+    crowded.plot(ax=ax, legend=False)
+    figure.canvas.draw()
+    one, other = (text.get_window_extent() for text in ax.texts if text.get_text().startswith("cluster"))
+    assert not one.overlaps(other)
+    picture = ax.get_window_extent()
+    assert all(picture.y0 <= box.y0 and box.y1 <= picture.y1 for box in (one, other))
+
+
 def test_the_window_of_a_plot_is_in_density(findings):
     (image,) = findings.plot().images
     shown = np.asarray(image.get_array())
