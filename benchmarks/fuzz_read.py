@@ -1,5 +1,7 @@
 """Reads mutated files of every transfer syntax and format, and reports whatever is neither an image nor a typed error.
 
+Of each input the frames are counted, the first and the last are read, and the header is taken as for DICOM objects.
+
     python benchmarks/fuzz_read.py --inputs 20000            # the long form, some minutes
     python benchmarks/fuzz_read.py --inputs 500              # the short form
 
@@ -34,8 +36,9 @@ from pydicom.dataset import Dataset
 
 from mammocalc.batch.pool import ProcessCrew
 from mammocalc.batch.work import Outcome, Task
-from mammocalc.errors import SkippedInput, UnreadableInput
-from mammocalc.read import read
+from mammocalc.errors import SkippedInput, UnreadableInput, UnwritableObject
+from mammocalc.read import Mammogram, count_frames, read
+from mammocalc.write.dicom.source import pack_source, read_source
 
 HERE = Path(__file__).parent
 MEGABYTES, SECONDS = 1500, 20.0
@@ -195,21 +198,42 @@ def search(task: Task, settings: bytes) -> Outcome:
 
 
 def _result(path: str) -> tuple[str, str]:
+    """What came of a file as a whole: of its header and of its frames."""
+    images: list[tuple[Mammogram, Mammogram]] = []
+    status, said = "image", ""
     try:
-        mammogram = read(path, pixel_spacing_mm=0.07)
-    except (UnreadableInput, SkippedInput) as error:
-        said = str(error)
-        if "\n" in said or any(secret in said for secret in SECRETS):
-            return "bad message", said
-        return type(error).__name__, said
+        header = _of_header(path)
+        try:
+            images = _images(path)
+        except (UnreadableInput, SkippedInput) as error:
+            status, said = type(error).__name__, str(error)
     except BaseException as error:
         return "other exception", f"{type(error).__name__}: {error}"
-    again = read(path, pixel_spacing_mm=0.07)
-    if not np.array_equal(mammogram.pixels, again.pixels):
-        return "unstable image", ""
-    sound = mammogram.pixels.dtype == np.uint16 and mammogram.pixels.ndim == 2
-    sound = sound and int(mammogram.pixels.max(initial=0)) < 1 << mammogram.bits_stored
-    return ("image", "") if sound else ("broken image", str(mammogram.pixels.dtype))
+    if any("\n" in text or any(secret in text for secret in SECRETS) for text in (header, said)):
+        return "bad message", f"{header} / {said}"
+    for image, again in images:
+        if not np.array_equal(image.pixels, again.pixels):
+            return "unstable image", f"frame {image.frame}"
+        sound = image.pixels.dtype == np.uint16 and image.pixels.ndim == 2
+        if not (sound and int(image.pixels.max(initial=0)) < 1 << image.bits_stored):
+            return "broken image", f"frame {image.frame}, {image.pixels.dtype}"
+    return status, said
+
+
+def _images(path: str) -> list[tuple[Mammogram, Mammogram]]:
+    """The first and the last frame, each read twice."""
+    last = count_frames(path, pixel_spacing_mm=0.07) - 1
+    frames = [read(path, pixel_spacing_mm=0.07, frame=frame) for frame in sorted({0, last})]
+    return [(frame, read(path, pixel_spacing_mm=0.07, frame=frame.frame)) for frame in frames]
+
+
+def _of_header(path: str) -> str:
+    """Take from it what DICOM objects repeat; why there is nothing to be taken, if so."""
+    try:
+        pack_source(read_source(path))
+    except (UnreadableInput, UnwritableObject) as error:
+        return str(error)
+    return ""
 
 
 def tasks(inputs: int, first: int) -> Iterator[Task]:

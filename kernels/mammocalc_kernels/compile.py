@@ -39,7 +39,13 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     No fast-math: sums keep their order, so that results do not depend on threads or machines.
     """
-    compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    options = {"nogil": True, "error_model": "numpy"}
+    compiled: Callable[..., Any]
+    try:
+        compiled = numba.njit(cache=True, **options)(function)
+    except RuntimeError:
+        # No folder can be written, neither beside the sources nor at home: every process compiles for itself.
+        compiled = numba.njit(**options)(function)
     return compiled
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from mammocalc.batch.artefacts import OF_A_STUDY, OF_FAILURES, kind_of, made_of_failure
+from mammocalc.batch.artefacts import OF_A_STUDY, OF_FAILURES, kind_of
 from mammocalc.batch.crew import Crew
 from mammocalc.batch.event_log import EventLog
 from mammocalc.batch.inputs import FoundInput
 from mammocalc.batch.inventory import Inventory
-from mammocalc.batch.ledger import Entry, Ledger, write_whole
+from mammocalc.batch.ledger import TABLE_NAMES, Entry, Ledger, write_whole
 from mammocalc.batch.settings import run_key
 from mammocalc.batch.studies import (
     Members,
@@ -86,7 +86,7 @@ class Driver:
         self._began = time.perf_counter()
         self._further: deque[Task] = deque()
         self._frames_left: dict[str, int] = {}
-        self._lost: dict[str, Outcome] = {}
+        self._lost: dict[tuple[str, int], Outcome] = {}
 
     def run(self, inventory: Inventory, make_crew: Callable[[], Crew]) -> None:
         """Bring every input to its end; the crew is called together when there is something to do."""
@@ -181,7 +181,7 @@ class Driver:
             frames=first.frames,
             content=first.content,
             stamp=first.stamp,
-            count_only=False,
+            header_only=False,
         )
         for frame in range(1, first.frames):
             entry = self._ledger.load(first.name, frame)
@@ -201,16 +201,13 @@ class Driver:
             self._write(outcome)
             self._note_unwritten(outcome)
             return
-        if outcome.status == "failed" and not outcome.written:
-            # Its worker did not come back to say which study it belongs to.
-            tables = made_of_failure(task.path, self._settings).tables
-            outcome = dataclasses.replace(outcome, record={**outcome.record, **tables})
-        if task.count_only:
-            outcome = self._counted(outcome)
-        elif outcome.lost and task.frame == 0:
-            # What its first frame did to a worker says nothing of the further ones, if there are any.
-            self._lost[task.name] = outcome
-            self._further.append(task._replace(known_content="", count_only=True))
+        if task.header_only:
+            outcome = self._looked_at(outcome)
+        elif outcome.lost:
+            # Another worker looks at the header: how many frames there are, which study it belongs to. Not this
+            # process, to which a header that ends a worker would do the same.
+            self._lost[task.name, task.frame] = outcome
+            self._further.append(task._replace(known_content="", header_only=True))
             return
         if outcome.status == "unchanged":
             earlier = self._ledger.load(task.name)
@@ -224,12 +221,14 @@ class Driver:
             self._ask_for_further(task, outcome)
         self._end_of_frame(outcome.name, outcome.status)
 
-    def _counted(self, count: Outcome) -> Outcome:
-        """The loss of a first frame, once it is known how many more there are; none where that went wrong, too."""
-        lost = self._lost.pop(count.name)
-        if count.status != "counted":
+    def _looked_at(self, look: Outcome) -> Outcome:
+        """The loss of a frame, with what its header tells, if anything."""
+        lost = self._lost.pop((look.name, look.frame))
+        further = {table: columns for table, columns in look.record.items() if table not in TABLE_NAMES}
+        lost = dataclasses.replace(lost, record={**lost.record, **further})
+        if look.status != "counted":
             return lost
-        return dataclasses.replace(lost, frames=count.frames, content=count.content, stamp=count.stamp)
+        return dataclasses.replace(lost, frames=look.frames, content=look.content, stamp=look.stamp)
 
     def _write(self, outcome: Outcome) -> None:
         # The entry comes last: where it is, the further files are.

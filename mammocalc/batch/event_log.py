@@ -53,10 +53,12 @@ class EventLog:
             data = data[self._file.write(data) :]
 
     def outcome(self, outcome: Outcome) -> None:
-        """Write what became of a frame."""
+        """Write what became of a frame; its path as in the tables."""
+        from mammocalc.write.tables import text
+
         self.event(
             "image",
-            path=outcome.name,
+            path=text(outcome.name),
             frame=outcome.frame,
             status=outcome.status,
             reason=outcome.reason,

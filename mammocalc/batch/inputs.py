@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mammocalc.errors import InvalidParameter
+
+_Identity = tuple[int, int]
 
 
 class FoundInput(NamedTuple):
@@ -42,7 +45,8 @@ def walk(
     roots : sequence of path
         Files and folders; one inside another is not walked twice.
     exclude : sequence of path
-        Files and folders that are left out without a trace: those that the run itself writes.
+        Files and folders that are left out without a trace, by whatever path they are met: those that the run itself
+        writes.
 
     Raises
     ------
@@ -58,13 +62,13 @@ def walk(
         base = tops[0]
     else:
         base = os.path.commonpath([Path(top).parent for top in tops]) if tops else ""
-    walked: set[tuple[int, int]] = set()
-    left_out = {_absolute(path) for path in exclude}
+    walked: set[_Identity] = set()
+    left_out = {_identity(status) for path in exclude if (status := _status(os.fspath(path))) is not None}
     for top in tops:
         yield from _below(Path(top), base, left_out, walked)
 
 
-def _below(top: Path, base: str, left_out: set[str], walked: set[tuple[int, int]]) -> Iterator[FoundInput]:
+def _below(top: Path, base: str, left_out: set[_Identity], walked: set[_Identity]) -> Iterator[FoundInput]:
     """Depth first, without recursion: the depth of folders is not bounded by that of Python's stack."""
     waiting = [(str(top.parent), [top.name])]
     while waiting:
@@ -72,26 +76,51 @@ def _below(top: Path, base: str, left_out: set[str], walked: set[tuple[int, int]
         if not names:
             waiting.pop()
             continue
-        file = Path(folder, names.pop())
-        path = str(file)
-        if path in left_out:
-            continue
+        path = str(Path(folder, names.pop()))
         name = os.path.relpath(path, base)
-        if not file.is_dir():
-            broken = file.is_symlink() and not file.exists()
+        status = _status(path)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            # However many links lead to it: what the run itself writes is known by what it is.
+            if status is not None and _identity(status) in left_out:
+                continue
+            broken = status is None and _leads_nowhere(path)
             reason = "a symbolic link that leads nowhere" if broken else ""
             yield FoundInput(path, name, "failed" if broken else "", reason)
             continue
+        identity = _identity(status)
+        if identity in left_out:
+            continue
+        if identity in walked:
+            yield FoundInput(path, name, "skipped", "a folder that is walked already under another path")
+            continue
         try:
-            status = file.stat()
-            identity = (status.st_dev, status.st_ino)
-            if identity in walked:
-                yield FoundInput(path, name, "skipped", "a link to a folder that is walked already")
-                continue
-            walked.add(identity)
-            waiting.append((path, _names_in(path)))
+            names_within = _names_in(path)
         except OSError as error:
             yield FoundInput(path, name, "failed", f"the folder cannot be listed ({error.strerror})")
+            continue
+        walked.add(identity)
+        waiting.append((path, names_within))
+
+
+def _status(path: str) -> os.stat_result | None:
+    """What a path leads to; None where that cannot be told, whatever the reason: whoever reads it will say."""
+    try:
+        return Path(path).stat()
+    except OSError:
+        return None
+
+
+def _identity(status: os.stat_result) -> _Identity:
+    return status.st_dev, status.st_ino
+
+
+def _leads_nowhere(path: str) -> bool:
+    """Whether it is a symbolic link to something that is not there, or to itself."""
+    file = Path(path)
+    try:
+        return file.is_symlink() and not file.exists()
+    except OSError:
+        return False
 
 
 def _names_in(folder: str) -> list[str]:

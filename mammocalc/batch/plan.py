@@ -29,12 +29,14 @@ def plan(
     progress : callable, optional
         As that of `Driver`.
     """
+    from mammocalc.write.tables import text
+
     planned, tally = [], Tally()
     for item in inventory:
         status, reason, frames = item.status, item.reason, 1
         if not status:
             status, reason, frames = _glance(item.path, settings)
-        planned.append(PlannedInput(item.name, status, reason, frames))
+        planned.append(PlannedInput(text(item.name), status, reason, frames))
         for _ in range(frames):
             tally.count(status, reason, {})
         if progress is not None:

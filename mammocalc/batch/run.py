@@ -166,7 +166,13 @@ def detect_folder(
 
 def _import_meanwhile(module: str) -> None:
     """Import what the tables are written with while the workers start and this process only waits."""
-    threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
+
+    def import_it() -> None:
+        # What is wrong with it is said where it is needed.
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
+
+    threading.Thread(target=import_it, daemon=True).start()
 
 
 def _head(settings: Settings, shard: tuple[int, int] | None, inputs: int) -> dict[str, Any]:

@@ -68,10 +68,25 @@ def _version() -> str:
 
 
 class Stamp(NamedTuple):
-    """Size and time of change of a file: equal stamps are taken for equal content without reading it."""
+    """Size of a file, and when it was changed: equal stamps are taken for equal content without reading it.
+
+    Attributes
+    ----------
+    size : int
+        Bytes.
+    modified_ns : int
+        When it says that it was changed: files of an archive may all say the same.
+    changed_ns : int
+        When the system was last told anything of it: unpacked, copied, renamed or given another time of change.
+    """
 
     size: int = -1
     modified_ns: int = -1
+    changed_ns: int = -1
+
+    def is_of_same_content(self, other: Stamp) -> bool:
+        """Whether nothing was written between two looks at one and the same file."""
+        return self[:2] == other[:2]
 
 
 NO_STAMP = Stamp()
@@ -90,8 +105,8 @@ class Task(NamedTuple):
         Content hash of an earlier result that would still be good; empty for none.
     frames, content, stamp
         What frame 0 found out, for the further frames of the same file.
-    count_only : bool
-        Only tell how many frames there are.
+    header_only : bool
+        Read no pixels: only tell how many frames there are, and what is to be known of a frame that cannot be searched.
     study : tuple of bytes
         For the objects of a whole study, which `name` names: the records of its frames. Nothing is searched then.
     """
@@ -103,7 +118,7 @@ class Task(NamedTuple):
     frames: int = 1
     content: str = ""
     stamp: Stamp = NO_STAMP
-    count_only: bool = False
+    header_only: bool = False
     study: tuple[bytes, ...] = ()
 
 
@@ -123,7 +138,7 @@ class Outcome:
     seconds, timings
         Measured time in s, and by stage in ms.
     content, stamp
-        SHA-256 of the file, and its size and time of change.
+        SHA-256 of the file, and its stamp.
     artefacts : mapping of str to bytes
         Further files of this frame, by path relative to the output.
     transient : bool
@@ -186,8 +201,8 @@ def search(task: Task, settings: bytes) -> Outcome:
                 known.path, pixel_spacing_mm=given.pixel_spacing_mm, limits=given.limits.read
             )
             known = known._replace(frames=frames)
-        if known.count_only:
-            return _outcome(known, "counted", "", {})
+        if known.header_only:
+            return _outcome(known, "counted", "", made_of_failure(known.path, given).tables)
         mammogram = read(
             known.path,
             pixel_spacing_mm=given.pixel_spacing_mm,
@@ -201,7 +216,7 @@ def search(task: Task, settings: bytes) -> Outcome:
         made = made_of_findings(findings, record, known.path, known.name, given)
         seconds = time.perf_counter() - began
         timings = {"read": read_ms, **findings.timings}
-        if stamp_of(known.path) != known.stamp:
+        if not stamp_of(known.path).is_of_same_content(known.stamp):
             raise OSError(0, "it changed while it was read")
         return _outcome(
             known,
@@ -289,7 +304,7 @@ def failure(task: Task, reason: str) -> Outcome:
 def _identified(task: Task, given: Settings) -> Task:
     """The task with the file's content hash and stamp; frame 0 finds them out, further frames hold to them."""
     if task.frame:
-        if stamp_of(task.path) != task.stamp:
+        if not stamp_of(task.path).is_of_same_content(task.stamp):
             raise OSError(0, "it changed while it was read")
         return task
     task = task._replace(stamp=stamp_of(task.path))
@@ -299,12 +314,12 @@ def _identified(task: Task, given: Settings) -> Task:
 
 
 def stamp_of(path: str) -> Stamp:
-    """Size and time of change of a file, or those of none where it is not there."""
+    """The stamp of a file, or that of none where it is not there."""
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
         return NO_STAMP
-    return Stamp(status.st_size, status.st_mtime_ns)
+    return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _content_hash(path: str, given: Settings) -> str:

@@ -179,6 +179,16 @@ def test_changed_content_of_the_same_size_is_noticed(detect, folder, tmp_path):
     assert detect(inputs, tmp_path / "out").calcifications == 4
 
 
+def test_a_folder_of_the_same_names_sizes_and_times_is_not_taken_for_the_first(detect, folder, tmp_path):
+    """As archives leave them: images of one size, all of one time."""
+    for number in (3, 4):
+        inputs = folder({"1.dcm": f"stub n={number}"}, name=f"patient{number}")
+        os.utime(inputs / "1.dcm", (0, 0))
+        assert detect(inputs, tmp_path / "out").calcifications == number
+    (inputs / "1.dcm").touch()
+    assert detect(inputs, tmp_path / "out").resumed == 1
+
+
 def test_other_parameters_are_other_results(detect, mixed, tmp_path):
     detect(mixed, tmp_path / "out")
     assert detect(mixed, tmp_path / "out", min_score=0.77).resumed == 0
@@ -204,6 +214,20 @@ def test_a_frame_that_crashes_costs_no_other_frame(detect_in_processes, folder, 
     assert images.reason["tomo", frame] == "its worker process crashed (SIGSEGV)"
     assert calls[-1] == (2, 2, 1)
     assert detect_in_processes(inputs, tmp_path / "out").resumed == 4
+
+
+def test_what_ends_a_worker_is_not_looked_at_by_the_run_itself(
+    detect_in_processes, folder, tmp_path, monkeypatch
+):
+    """A header may be what did it, and pages and reports of a study have to know what it says."""
+
+    def fatal(*arguments, **options):
+        raise SystemExit("the run itself has parsed a header")
+
+    monkeypatch.setattr("mammocalc.batch.artefacts._source", fatal)
+    inputs = folder({"crash": "stub crash", "tomo": "stub frames=3 crash0 crash1 crash2"})
+    summary = detect_in_processes(inputs, tmp_path / "out", write=("html", "cad-sr"))
+    assert summary.failed_reasons == {"its worker process crashed (SIGSEGV)": 4}
 
 
 def test_redo_and_error(detect, mixed, tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,18 @@ def test_the_output_is_left_out(tree):
     assert names(tree, exclude=[tree / "b", tree / "B"]) == [".hidden", "a/x", "a b", "a.dcm", "ä"]
 
 
+def test_the_output_is_left_out_by_whatever_path_it_is_met(tree):
+    (tree / "out" / "ledger").mkdir(parents=True)
+    (tree / "out" / "ledger" / "entry").write_bytes(b"x")
+    (tree / "log").write_bytes(b"x")
+    (tree / "b" / "again").symlink_to(tree)
+    (tree / "b" / "out").symlink_to(tree / "out")
+    (tree / "b" / "log").symlink_to(tree / "log")
+    below = names(tree / "b", exclude=[tree / "out", tree / "log"])
+    assert "again/a.dcm" in below
+    assert not [name for name in below if name.endswith("log") or "out" in name]
+
+
 def test_names_of_any_bytes(tmp_path):
     for name in (b"new\nline", b"not\xffutf8", b"tab\t", b"'quoted\"", b"-dash"):
         (tmp_path / os.fsdecode(name)).write_bytes(b"x")
@@ -60,7 +73,7 @@ def test_links(tree):
     (tree / "a" / "file").symlink_to(tree / "B")
     (tree / "c").symlink_to(tree / "b")
     found = {item.name: item for item in walk([tree])}
-    assert found["b/loop"].reason == "a link to a folder that is walked already"
+    assert found["b/loop"].reason == "a folder that is walked already under another path"
     assert found["c"].status == "skipped"
     assert found["a/self"].reason == found["a/gone"].reason == "a symbolic link that leads nowhere"
     assert found["a/gone"].status == "failed"
@@ -99,6 +112,21 @@ def test_a_folder_that_cannot_be_listed_is_a_row(tree, monkeypatch):
     found = {item.name: item for item in walk([tree])}
     assert found["b"].reason == "the folder cannot be listed (Permission denied)"
     assert found["a.dcm"].status == ""
+
+
+def test_what_cannot_be_looked_at_is_an_input_like_any_other(tree, monkeypatch):
+    """A folder whose names may be listed and not more, a drive that fails: whoever reads the file will say."""
+    looked_at = Path.stat
+
+    def stat(self, **options):
+        if "b" in self.parts:
+            raise PermissionError(13, "Permission denied", str(self))
+        return looked_at(self, **options)
+
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(Path, "stat", stat)
+        found = {item.name: item.status for item in walk([tree])}
+    assert found["b"] == found["a.dcm"] == ""
 
 
 def test_a_missing_root_is_a_usage_error(tmp_path):
