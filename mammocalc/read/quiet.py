@@ -1,4 +1,4 @@
-"""Keeping pydicom's remarks on a file from the user: they may quote it, and what matters becomes a typed error."""
+"""Keeping the remarks of libraries on a file from the user: they may quote it; what matters becomes a typed error."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from collections.abc import Iterator
 _lock = threading.Lock()
 _inside = 0
 _before = contextlib.ExitStack()
+_READERS = ("pydicom", "tifffile")
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No warnings and no log entries of pydicom while any thread is inside; afterwards everything is as before.
+    """No warnings and no log entries of readers while any thread is inside; afterwards everything is as before.
 
     `warnings.catch_warnings` alone would not do: threads that overlap would restore each other's state.
     """
@@ -24,9 +25,10 @@ def quiet() -> Iterator[None]:
         if _inside == 0:
             _before.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
-            logger = logging.getLogger("pydicom")
-            _before.callback(setattr, logger, "disabled", logger.disabled)
-            logger.disabled = True
+            for name in _READERS:
+                logger = logging.getLogger(name)
+                _before.callback(setattr, logger, "disabled", logger.disabled)
+                logger.disabled = True
         _inside += 1
     try:
         yield

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mammocalc.errors import SkippedInput, UnreadableInput
 from mammocalc.read.limits import ReadLimits
+from mammocalc.read.quiet import quiet
 
 RasterFormat = Literal["png", "tiff", "pgm"]
 _SINGLE_CHANNEL_PNG = 0
@@ -44,7 +45,8 @@ class RasterImage:
             When the pixels are damaged or cut short.
         """
         try:
-            pixels = _DECODE[self.kind](self, index)
+            with quiet():
+                pixels = _DECODE[self.kind](self, index)
         except Exception:
             raise UnreadableInput(f"the {self.kind.upper()} image is damaged or cut short") from None
         if pixels.shape != (self.rows, self.columns) or pixels.dtype not in (np.uint8, np.uint16):
@@ -65,7 +67,8 @@ def open_raster(path: Path, kind: RasterFormat, limits: ReadLimits) -> RasterIma
         When it is damaged, of an unsuitable depth, or beyond the limits.
     """
     try:
-        image = _OPEN[kind](path)
+        with quiet():
+            image = _OPEN[kind](path)
     except (SkippedInput, UnreadableInput):
         raise
     except Exception:

@@ -114,6 +114,21 @@ def test_floating_point_is_refused(tmp_path):
         read(tmp_path / "t", pixel_spacing_mm=0.07)
 
 
+def test_what_the_tiff_reader_remarks_on_a_damaged_file_is_not_shown(tmp_path, breast, caplog):
+    path = tmp_path / "t"
+    save_tiff(path, breast())
+    data = path.read_bytes()
+    byte_counts = struct.pack("<HH", 279, 4)
+    assert byte_counts in data
+    path.write_bytes(data.replace(byte_counts, struct.pack("<HH", 279, 99)))
+    with tifffile.TiffFile(path) as file:
+        assert file.pages.first.shape == breast().shape
+    assert "tifffile" in {record.name for record in caplog.records}
+    caplog.clear()
+    np.testing.assert_array_equal(read(path, pixel_spacing_mm=0.07).pixels, breast())
+    assert not caplog.records
+
+
 def test_tiff_where_white_is_zero(tmp_path, breast):
     tifffile.imwrite(tmp_path / "t", breast(), photometric="miniswhite")
     mammogram = read(tmp_path / "t", pixel_spacing_mm=0.07)
