@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -63,6 +64,8 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def _fail(message: str) -> NoReturn:
@@ -175,13 +178,13 @@ def detect(
     """
     wanted = _writers(write)
     part = _shard(shard)
-    if not dry_run and scheduler is None:
-        _announce_compilation()
-    from mammocalc.batch import BatchLimits, detect_folder
-    from mammocalc.read import ReadLimits
-
     bar = _ProgressBar()
     try:
+        if not dry_run and scheduler is None:
+            _announce_compilation()
+        from mammocalc.batch import BatchLimits, detect_folder
+        from mammocalc.read import ReadLimits
+
         summary = detect_folder(
             paths,
             out,
@@ -207,6 +210,8 @@ def detect(
             progress=bar.show,
         )
     except KeyboardInterrupt:
+        # Once is enough: whoever presses the keys again does not mean to tear the farewell apart.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         bar.close()
         print(
             f"mammocalc: stopped; what is finished is kept in {out}: run the same command again to go on",
