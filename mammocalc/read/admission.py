@@ -31,6 +31,14 @@ _NOT_IMAGE_FAMILIES = {
     _STORAGE + "481.": "a radiotherapy object",
     _STORAGE + "104.": "an encapsulated document",
 }
+# PS3.3 C.7.3.1.1.1.
+_MODALITIES = frozenset(
+    """
+    ANN AR ASMT AU BDUS BI BMD CFM CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG EOG EPS ES FID GM HC HD IO IOL IVOCT IVUS
+    KER KO LEN LS M3D MG MR NM OAM OCT OP OPM OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX REG RESP RF RG RTDOSE
+    RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA XA XC
+    """.split()  # noqa: SIM905 (a list of them would be as long as the rest of the file)
+)
 _FILM_MODALITIES = frozenset(("MG", "RG", "CR", "DX", "OT", "SC", ""))
 
 
@@ -92,8 +100,9 @@ def refuse_colour(header: Header) -> None:
     """
     photometric = header.text("PhotometricInterpretation")
     samples = header.integer("SamplesPerPixel")
-    if photometric in ("RGB", "PALETTE COLOR", "HSV", "ARGB", "CMYK") or photometric.startswith("YBR"):
-        raise SkippedInput(f"a colour image ({photometric}), not a mammogram")
+    family = "YBR" if photometric.startswith("YBR") else photometric
+    if family in ("RGB", "YBR", "PALETTE COLOR", "HSV", "ARGB", "CMYK"):
+        raise SkippedInput(f"a colour image ({family}), not a mammogram")
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise UnreadableInput("the photometric interpretation is neither MONOCHROME1 nor MONOCHROME2")
     if samples not in (1, None):
@@ -101,5 +110,7 @@ def refuse_colour(header: Header) -> None:
 
 
 def _shown(modality: str) -> str:
-    """A modality fit to print: short codes only, so that nothing else put there gets out."""
-    return modality if 0 < len(modality) <= 16 and modality.replace("_", "").isalnum() else "not stated"
+    """A modality fit to print: one that there is, so that nothing else put there gets out."""
+    if not modality:
+        return "not stated"
+    return modality if modality in _MODALITIES else "unknown"

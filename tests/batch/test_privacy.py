@@ -39,6 +39,9 @@ def inputs(tmp_path):
     named = folder / "PLANTEDNAME_Jane" / "PLANTEDID77"
     mammogram(named / "no_breast.dcm")
     mammogram(named / "other.dcm", Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2")
+    mammogram(named / "no_modality.dcm", Modality="PLANTEDNAME", SOPClassUID="1.2.840.10008.5.1.4.1.1.2")
+    mammogram(named / "no_colour.dcm", PhotometricInterpretation="YBRPLANTEDID77")
+    mammogram(named / "no_intent.dcm", PresentationIntentType="PLANTEDNAME")
     mammogram(named / "no_spacing.dcm", ImagerPixelSpacing=None)
     whole = mammogram(named / "cut.dcm").read_bytes()
     (named / "cut.dcm").write_bytes(whole[:-2000])
@@ -78,7 +81,7 @@ def test_no_identifying_value_in_any_output_where_paths_are_hashed(detect, input
     detect(inputs, out, hash_paths=True, log=out / "log.jsonl")
     assert leaks(out) == set()
     images = pd.read_parquet(out / "images.parquet")
-    assert images.status.value_counts().to_dict() == {"failed": 5, "skipped": 1, "ok": 1}
+    assert images.status.value_counts().to_dict() == {"failed": 6, "skipped": 3, "ok": 1}
     assert images.path.str.fullmatch("[0-9a-f]{24}").all()
     assert images.path.is_monotonic_increasing
 

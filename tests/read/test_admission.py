@@ -47,7 +47,7 @@ def test_mammograms_pass(dicom_file, elements):
             {"SOPClassUID": STORAGE + "1.1", "Modality": "DX", "ViewPosition": "PA"},
             "without a sign of being a mam",
         ),
-        ({"SOPClassUID": SECONDARY_CAPTURE, "Modality": "Jane Somebody"}, "modality not stated"),
+        ({"SOPClassUID": SECONDARY_CAPTURE, "Modality": "Jane Somebody"}, "modality unknown"),
         ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, r"a colour image \(RGB\)"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "a colour image"),
         ({"PhotometricInterpretation": "YBR_FULL_422"}, "a colour image"),
