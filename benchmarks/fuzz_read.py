@@ -199,7 +199,7 @@ def search(task: Task, settings: bytes) -> Outcome:
 
 def _result(path: str) -> tuple[str, str]:
     """What came of a file as a whole: of its header and of its frames."""
-    images: list[tuple[Mammogram, Mammogram]] = []
+    images: list[Mammogram] = []
     status, said = "image", ""
     try:
         header = _of_header(path)
@@ -207,12 +207,13 @@ def _result(path: str) -> tuple[str, str]:
             images = _images(path)
         except (UnreadableInput, SkippedInput) as error:
             status, said = type(error).__name__, str(error)
+        again = [read(path, pixel_spacing_mm=0.07, frame=image.frame) for image in images]
     except BaseException as error:
         return "other exception", f"{type(error).__name__}: {error}"
     if any("\n" in text or any(secret in text for secret in SECRETS) for text in (header, said)):
         return "bad message", f"{header} / {said}"
-    for image, again in images:
-        if not np.array_equal(image.pixels, again.pixels):
+    for image, second in zip(images, again, strict=True):
+        if not np.array_equal(image.pixels, second.pixels):
             return "unstable image", f"frame {image.frame}"
         sound = image.pixels.dtype == np.uint16 and image.pixels.ndim == 2
         if not (sound and int(image.pixels.max(initial=0)) < 1 << image.bits_stored):
@@ -220,11 +221,10 @@ def _result(path: str) -> tuple[str, str]:
     return status, said
 
 
-def _images(path: str) -> list[tuple[Mammogram, Mammogram]]:
-    """The first and the last frame, each read twice."""
+def _images(path: str) -> list[Mammogram]:
+    """The first and the last frame."""
     last = count_frames(path, pixel_spacing_mm=0.07) - 1
-    frames = [read(path, pixel_spacing_mm=0.07, frame=frame) for frame in sorted({0, last})]
-    return [(frame, read(path, pixel_spacing_mm=0.07, frame=frame.frame)) for frame in frames]
+    return [read(path, pixel_spacing_mm=0.07, frame=frame) for frame in sorted({0, last})]
 
 
 def _of_header(path: str) -> str:
