@@ -163,9 +163,12 @@ def _parsed(data: bytes) -> Entry | None:
     body, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
     if not body.startswith(_MAGIC) or hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() != digest:
         return None
-    end = body.index(b"\n", len(_MAGIC))
-    header = json.loads(body[len(_MAGIC) : end])
-    header["stamp"] = Stamp(*header["stamp"])
-    for name in ("artefacts", "written"):
-        header[name] = tuple(header.get(name, ()))
-    return Entry(**header, payload=body[end + 1 :])
+    try:
+        end = body.index(b"\n", len(_MAGIC))
+        header = json.loads(body[len(_MAGIC) : end])
+        header["stamp"] = Stamp(*header["stamp"])
+        for name in ("artefacts", "written"):
+            header[name] = tuple(header.get(name, ()))
+        return Entry(**header, payload=body[end + 1 :])
+    except (ValueError, TypeError, KeyError):  # whole, but of another version's form
+        return None

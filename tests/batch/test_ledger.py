@@ -1,5 +1,8 @@
 """Entries of the ledger: whole or not there."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 
@@ -16,7 +19,7 @@ def outcome(name="a/b", frame=0, reason="why"):
         "calcifications", {"path": name, "row": np.arange(3) / 7, "label": "rim"}, 3
     )
     return Outcome(
-        name, frame, 2, "ok", reason, record, 0.5, {"read": 2.5}, "c" * 64, Stamp(5, 7), {"o/x.png": b"p"}
+        name, frame, 2, "ok", reason, record, 0.5, {"read": 2.5}, "c" * 64, Stamp(5, 7, 8), {"o/x.png": b"p"}
     )
 
 
@@ -32,7 +35,7 @@ def test_an_entry_comes_back_as_it_was(tmp_path):
             "ok",
             "why",
         )
-        assert (entry.seconds, entry.timings, entry.stamp) == (0.5, {"read": 2.5}, Stamp(5, 7))
+        assert (entry.seconds, entry.timings, entry.stamp) == (0.5, {"read": 2.5}, Stamp(5, 7, 8))
         assert entry.artefacts == ("o/x.png",)
         for table, columns in outcome(name).record.items():
             for column, values in columns.items():
@@ -59,6 +62,19 @@ def test_a_damaged_entry_is_none(tmp_path):
         assert ledger.load("a/b") is None
     file.write_bytes(data)
     assert ledger.load("a/b") is not None
+
+
+@pytest.mark.parametrize(
+    "header", [{"name": "a/b", "stamp": [1, 2], "colour": "red"}, {"stamp": [1, 2, 3, 4]}, {}, []]
+)
+def test_an_entry_of_another_form_is_none(tmp_path, header):
+    """Whole, and left by a version that wrote other fields."""
+    ledger = Ledger(tmp_path)
+    ledger.save(outcome(), KEY)
+    (file,) = tmp_path.glob("*/*.entry")
+    body = b"mammocalc ledger 1\n" + json.dumps(header).encode() + b"\n"
+    file.write_bytes(body + hashlib.blake2b(body, digest_size=16).digest())
+    assert ledger.load("a/b") is None
 
 
 def test_restamp_changes_the_stamp_alone(tmp_path):
