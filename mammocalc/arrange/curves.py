@@ -153,8 +153,8 @@ def _smoothed(line: Points) -> Points:
     head = 2 * line[0] - line[pad:0:-1]
     tail = 2 * line[-1] - line[-2 : -2 - pad : -1]
     # A short line is mirrored as far as it goes; beyond that its last positions are repeated.
-    rest = ((reach - pad, reach - pad), (0, 0))
-    longer = np.pad(np.concatenate([head, line, tail]), rest, mode="edge")
+    longer = np.concatenate([head, line, tail])
+    longer = np.concatenate([*[longer[:1]] * (reach - pad), longer, *[longer[-1:]] * (reach - pad)])
     taps = np.exp(-0.5 / (SMOOTH_MM / STEP_MM) ** 2 * np.arange(-reach, reach + 1) ** 2)
     taps /= taps.sum()
     out: Points = taps[reach] * longer[reach : reach + len(line)]

@@ -211,10 +211,12 @@ def _windowed(
 def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     """Mean along rows over the window around each value, which begins half of it before; ends are repeated."""
     before = window // 2
-    longer = np.pad(values, ((0, 0), (before, window - 1 - before)), mode="edge")
-    first = longer[:, :window].sum(axis=1, keepdims=True) / window
+    values = np.ascontiguousarray(values)  # sums go along rows
+    first, last = values[:, :1], values[:, -1:]
+    longer = np.concatenate((*[first] * before, values, *[last] * (window - 1 - before)), axis=1)
+    start = longer[:, :window].sum(axis=1, keepdims=True) / window
     change = (longer[:, window:] - longer[:, :-window]) / window
-    return np.cumsum(np.concatenate((first, change), axis=1), axis=1)
+    return np.cumsum(np.concatenate((start, change), axis=1), axis=1)
 
 
 def _sums_before(values: NDArray[np.float64]) -> NDArray[np.float64]:
