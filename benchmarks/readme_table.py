@@ -49,9 +49,9 @@ def table(kernels, pipeline):
     """The block between the markers, as Markdown."""
     machine = kernels["environment"]
     lines = [
-        f"Synthetic image of 4096x3328 px; {machine['processor']}, {machine['processors_usable']} processors; medians",
-        "in ms, one thread; the ratio is that of the fastest peer to ours, on one thread and on two (below 1 the peer",
-        "wins).",
+        f"Synthetic image of 4096x3328 px; {machine['processor']}, {machine['processors_usable']} processors, load",
+        f"average {machine['load_average']:.0f} when measuring began; medians in ms, one thread; the ratio is that of the fastest",
+        "peer to ours, on one thread and on two (below 1 the peer wins).",
         "",
         "| stage | ours | fastest peer | ratio | on 2 threads |",
         "|---|---|---|---|---|",
@@ -67,12 +67,11 @@ def table(kernels, pipeline):
         f"included, {whole['one_image_seconds']} s; from Python {whole['python_seconds']} s;",
         f"peak memory {whole['peak_mebibytes']} MiB.",
         "",
-        "One thread, by megapixels of the breast's bounding box, which alone is searched: "
-        + ", ".join(f"{row['searched_megapixels']:.1f}: {row['ms']:.0f} ms" for row in pipeline["pixels"])
+        "One thread, by megapixels of the breast's bounding box, which alone is searched:",
+        ", ".join(f"{row['searched_megapixels']:.1f}: {row['ms']:.0f} ms" for row in pipeline["pixels"])
         + ".",
-        "By candidates that are measured and labelled, from a higher or lower score asked for: "
-        + ", ".join(f"{row['candidates']}: {row['ms']:.0f} ms" for row in pipeline["candidates"])
-        + ".",
+        "By candidates that are measured and labelled, from a higher or lower score asked for:",
+        ", ".join(f"{row['candidates']}: {row['ms']:.0f} ms" for row in pipeline["candidates"]) + ".",
     ]
     return "\n".join(lines)
 

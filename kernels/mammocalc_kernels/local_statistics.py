@@ -189,15 +189,16 @@ def _slide(
                 item = builder.add(offset, ir.Constant(n.type, first))
                 square_totals = window_steps(squares, builder.add(start, item), square_vector, 8)
                 square_totals = add_carry(square_totals, latest_square)
-                total = builder.sext(choose(totals, list(range(first, first + half))), square_vector)
+                narrow_total = choose(totals, list(range(first, first + half)))
+                total = builder.sext(narrow_total, square_vector)
                 # count**2 times the variance: an integer, exact.
                 spread = builder.sub(builder.mul(counts, square_totals), builder.mul(total, total))
+                # Wide whole numbers become doubles, and only as unsigned: all else costs AVX2 a lane at a time.
                 average = builder.fptrunc(
-                    builder.fmul(builder.sitofp(total, double_vector), shares), float_vector
+                    builder.fmul(builder.sitofp(narrow_total, double_vector), shares), float_vector
                 )
-                scatter = builder.fmul(
-                    builder.call(root, [builder.sitofp(spread, float_vector)]), narrow_shares
-                )
+                narrow_spread = builder.fptrunc(builder.uitofp(spread, double_vector), float_vector)
+                scatter = builder.fmul(builder.call(root, [narrow_spread]), narrow_shares)
                 place = builder.add(at, item)
                 builder.store(average, pointer(means, place, float_vector), align=4)
                 builder.store(scatter, pointer(deviations, place, float_vector), align=4)
@@ -236,7 +237,7 @@ def _finish(sums, squares, mean, deviation, at, widths, first, n, height):  # ty
         total = read(s, c)
         spread = count * read(q, c) - total * total
         write(m, c, np.float32(np.float64(total) * share))
-        write(d, c, np.sqrt(np.float32(spread)) * np.float32(share))
+        write(d, c, np.sqrt(np.float32(np.float64(spread))) * np.float32(share))
 
 
 @kernel
