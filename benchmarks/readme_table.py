@@ -49,9 +49,9 @@ def table(kernels, pipeline):
     """The block between the markers, as Markdown."""
     machine = kernels["environment"]
     lines = [
-        f"Synthetic image of 4096x3328 px; {machine['processor']}, {machine['processors_usable']} processors, load",
-        f"average {machine['load_average']:.0f} when measuring began; medians in ms, one thread; the ratio is that of the fastest",
-        "peer to ours, on one thread and on two (below 1 the peer wins).",
+        f"Synthetic image of 4096x3328 px; {machine['processor']}, {machine['processors_usable']} processors,",
+        f"load average {machine['load_average']:.0f} when measuring began; medians in ms, one thread; the ratio is",
+        "that of the fastest peer to ours, on one thread and on two (below 1 the peer wins).",
         "",
         "| stage | ours | fastest peer | ratio | on 2 threads |",
         "|---|---|---|---|---|",
