@@ -37,7 +37,7 @@ class ArrangeParameters:
     strand_length_mm: float = bounded(1.0, 0.2, 5.0, "shorter pieces do not make a track, they only join one")
     strand_calibre_mm: float = bounded(2.5, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
     strand_rod_mm: float = bounded(
-        0.6,
+        0.55,
         0.2,
         2.0,
         "what has the form of a rod, but is thinner than this, may be a piece of a vessel's wall",

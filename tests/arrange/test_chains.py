@@ -161,7 +161,7 @@ class TestOneWall:
         assert set(found.columns["chain_id"][wall]) == {1}
         assert found.columns["chain_id"][beside] == chain
 
-    @pytest.mark.parametrize(("width_mm", "chain"), [(0.55, 1), (0.65, 0)])
+    @pytest.mark.parametrize(("width_mm", "chain"), [(0.53, 1), (0.57, 0)])
     def test_a_thin_rod_may_be_a_piece_of_it(self, candidates, make_scene, width_mm, chain):
         wall = [candidates.strand(70, x, 0, 4.0) for x in (30, 35.5, 41)]
         rod = {**ROD, "width_mm": width_mm, "elongation": 5.0 / width_mm}

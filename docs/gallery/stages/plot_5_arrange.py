@@ -54,9 +54,9 @@ chains[
 # --------
 #
 # What is neither in a vessel's wall, nor a rod, nor skin is linked with its neighbours,
-# and parted where two kinds lie beside each other; a cluster's extent, hull and axes, and
-# its place towards the nipple, give the BI-RADS term for its distribution. Groups that
-# were asked to be drawn in four ways:
+# and parted where two kinds lie beside each other; a cluster's extent, hull and axes,
+# and its place towards the nipple, give the BI-RADS term for its distribution. Groups
+# that were asked to be drawn in four ways:
 
 figure, axes = plt.subplots(1, 4, figsize=(11, 4.2), layout="constrained")
 for ax, (distribution, label) in zip(
