@@ -68,5 +68,7 @@ NOTHING, COMPACT, STRAIGHT, BENT = 0, 1, 2, 3
     CENTRE_CONTRAST,
     WALL_CONTRAST,
     WALL_AT,
-) = range(47)
-SLOTS = 47
+    # Outermost rows and columns of the patch that the region is known not to reach.
+    BORDER,
+) = range(48)
+SLOTS = 48

@@ -8,6 +8,7 @@ from typing import Any
 from mammocalc_kernels import outline
 from mammocalc_kernels.candidate_state import (
     BENT,
+    BORDER,
     BROAD,
     CENTRE_X,
     CENTRE_Y,
@@ -60,7 +61,7 @@ from mammocalc_kernels.measured_columns import (
 _GRADIENT_VARIANCE = SMOOTHING_VARIANCE + 1.0 / 3.0
 _EDGE_WIDTH_OF_SIGMA = math.sqrt(2.0 * math.pi)
 # Marks of pixels near a candidate.
-_FREE, _SAMPLED, _OTHERS, _OFF = 0, 1, 2, 3
+_FREE, _SAMPLED, OTHERS, _OFF = 0, 1, 2, 3
 # From this area and depth (px) on a region has a core and a band around it.
 _LEAST_CORE_AREA, _LEAST_CORE_DEPTH = 50.0, 4.0
 # Mark of pixels within the hull of a region, and the least share of the peak at which they belong to a shell.
@@ -68,7 +69,7 @@ _WITHIN, _LUMEN_SHARE = 2, 0.12
 
 
 @kernel
-def _smooth(contrast: Any, distance: Any, limit: int, smoothed: Any) -> None:
+def smooth(contrast: Any, distance: Any, limit: int, smoothed: Any) -> None:
     """Binomial 3 x 3 smoothing of the contrast where the distance is at most `limit`; 0 elsewhere."""
     h, w = contrast.shape
     for y in range(h):
@@ -351,7 +352,7 @@ def load_patch(
             if own[y, x] != 0:
                 usable[y, x] = _SAMPLED
             elif taken[py, px] != 0:
-                usable[y, x] = _OTHERS
+                usable[y, x] = OTHERS
             elif distance[y, x] > most:
                 usable[y, x] = _FREE
             else:
@@ -503,7 +504,7 @@ def load_patches(
             plane, taken, own, distance, top, left, state[k, CENTRE_Y], state[k, CENTRE_X],
             state[k, LEVEL : LEVEL + 3], limit, contrast, usable,
         )  # fmt: skip
-        _smooth(contrast, distance, 9, smoothed)
+        smooth(contrast, distance, 9, smoothed)
         n = 0
         for y in range(h):
             for x in range(w):
@@ -520,7 +521,6 @@ def load_patches(
 @kernel
 def outline_candidates(
     chosen: Any,
-    margin: int,
     own_pool: Any,
     distance_pool: Any,
     contrast_pool: Any,
@@ -542,8 +542,6 @@ def outline_candidates(
     ----------
     chosen, own_pool, distance_pool, contrast_pool, smooth_pool, state, out
         As for `load_patches`.
-    margin : int
-        Pixels of the patch around the candidate's bounding box, at least 4.
     usable_pool : ndarray of uint8
         Pixels of the lumen become usable.
     inside_pool : ndarray of uint8
@@ -572,10 +570,11 @@ def outline_candidates(
         for y in range(h):
             for x in range(w):
                 s = smoothed[y, x]
-                near = distance[y, x] <= 6 and usable[y, x] < _OTHERS
+                near = distance[y, x] <= 6 and usable[y, x] < OTHERS
                 inside[y, x] = near and (s >= level or (own[y, x] == 1 and s >= 0.5 * level))
-        solid_area = outline.keep_largest(inside, margin - 3, stack)
-        lumen = float(outline.fill_holes(inside, margin - 3, stack))
+        border = int(state[k, BORDER])
+        solid_area = outline.keep_largest(inside, border, stack)
+        lumen = float(outline.fill_holes(inside, border, stack))
         n, solidity, hull = 0, 0.0, 0.0
         for turn in range(2):
             n = outline.trace_outline(inside, smoothed, level, ys, xs)

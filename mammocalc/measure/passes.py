@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-from mammocalc_kernels import body_profile, calibre, compact_size, shape, skeleton
+from mammocalc_kernels import body_profile, calibre, compact_size, completion, shape, skeleton
 from mammocalc_kernels.blurred_profiles import tabulate_profiles
-from mammocalc_kernels.candidate_state import BROAD, LEFT, PATCH, SLOTS, TALL, TOP
+from mammocalc_kernels.candidate_state import BORDER, BROAD, LEFT, PATCH, SLOTS, TALL, TOP
 from mammocalc_kernels.compile import run_bands
 from mammocalc_kernels.measured_columns import COLUMNS
 from numpy.typing import NDArray
@@ -22,6 +22,11 @@ _FEWEST_PER_THREAD = 6
 _PIXELS_AT_ONCE = 60_000
 # Samples are taken this far from a candidate: blurs and px; the patch has this many px more around.
 _REACH_BLURS, _REACH_PX, _MARGIN_PX = 3.5, 2.0, 2
+# The region itself reaches at most two pixels beyond its bounding box, unless it is completed.
+_OUTLINE_PX = 3
+# From this length on a body may have been outlined in part: the rest is looked for as far away as it is long, within
+# bounds, and down to this share of its peak contrast.
+_COMPLETED_MM, _FARTHEST_REST_MM, _REST_SHARE = 1.0, 3.0, 0.35
 
 
 @cache
@@ -85,7 +90,9 @@ def _turns(
     low, high = regions.bounds[chosen, :2].astype(np.int64), regions.bounds[chosen, 2:].astype(np.int64)
     sides = high - low
     too_large = sides.max(axis=1) > parameters.largest_mm / scene.pixel_spacing_mm
-    sides += 2 * margin
+    rest = np.minimum(sides.max(axis=1), _FARTHEST_REST_MM / scene.pixel_spacing_mm).astype(np.int64)
+    margin = np.where(sides.max(axis=1) >= _COMPLETED_MM / scene.pixel_spacing_mm, margin + rest, margin)
+    sides += 2 * margin[:, None]
     sides[too_large] = 0
     pixels = sides.prod(axis=1)
     before = np.cumsum(pixels) - pixels
@@ -94,7 +101,8 @@ def _turns(
         end = max(int(np.searchsorted(before, before[first] + _PIXELS_AT_ONCE)), first + 1)
         state = np.zeros((end - first, SLOTS))
         state[:, PATCH] = before[first:end] - before[first]
-        state[:, [TOP, LEFT]] = low[first:end] - margin
+        state[:, [TOP, LEFT]] = low[first:end] - margin[first:end, None]
+        state[:, BORDER] = margin[first:end] - _OUTLINE_PX
         state[:, [TALL, BROAD]] = sides[first:end]
         yield chosen[first:end], state
         first = end
@@ -134,9 +142,13 @@ def _measure_some(
     )  # fmt: skip
     outline_y, outline_x = np.empty((2, size))
     hull_y, hull_x = np.empty((2, 2 * largest + 1))
-    moments, stack = np.empty(7), np.empty(largest, np.int32)
+    moments, stack = np.empty(7), np.empty(2 * largest, np.int32)
+    completion.complete_regions(
+        scene.plane, taken, chosen, _REACH_BLURS * sigma + _REACH_PX, _COMPLETED_MM / pitch, _REST_SHARE, own,
+        distance, contrast, smoothed, usable, stack, state,
+    )  # fmt: skip
     shape.outline_candidates(
-        chosen, margin, own, distance, contrast, smoothed, usable, inside, outline_y, outline_x, stack, hull_y, hull_x,
+        chosen, own, distance, contrast, smoothed, usable, inside, outline_y, outline_x, stack, hull_y, hull_x,
         moments, state, out,
     )  # fmt: skip
     shape.describe_outlines(

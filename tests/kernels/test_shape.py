@@ -30,7 +30,7 @@ def test_smoothing_near_a_candidate():
     contrast = rng.normal(size=(20, 24)).astype(np.float32)
     distance = rng.integers(0, 20, contrast.shape).astype(np.int16)
     smoothed = np.full(contrast.shape, 9, np.float32)
-    shape._smooth(contrast, distance, 9, smoothed)
+    shape.smooth(contrast, distance, 9, smoothed)
     binomial = np.outer((1, 2, 1), (1, 2, 1)) / 16
     expected = np.where(distance <= 9, ndimage.convolve(contrast, binomial), 0)
     expected[[0, -1]] = expected[:, [0, -1]] = 0
