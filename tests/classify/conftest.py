@@ -44,7 +44,7 @@ DOT: dict[str, Any] = {
     "flatness": 0.4,
     "solidity": 0.97,
     "circularity": 0.985,
-    "roughness": 0.02,
+    "roughness": 0.004,
     "lucency": 0.0,
     "core_lucency": math.nan,
     "ring_closure": 0.0,
@@ -74,6 +74,8 @@ DOT: dict[str, Any] = {
     "cluster_size_spread": math.nan,
     "cluster_shape_spread": math.nan,
     "cluster_diameter_mm": math.nan,
+    "cluster_length_mm": math.nan,
+    "cluster_roughness": math.nan,
     "cluster_elongation": math.nan,
     "cluster_circularity": math.nan,
     "cluster_edge_share": math.nan,
@@ -102,6 +104,8 @@ def _sized(length_mm: float, width_mm: float, **features: Any) -> dict[str, Any]
 # What a member knows of its cluster beside the features that tests name themselves.
 OF_THE_CLUSTER = {
     "cluster_diameter_mm": "median_diameter_mm",
+    "cluster_length_mm": "median_length_mm",
+    "cluster_roughness": "median_roughness",
     "cluster_elongation": "median_elongation",
     "cluster_circularity": "median_circularity",
     "cluster_level_share": "level_share",
@@ -116,6 +120,8 @@ def _of_members(columns: dict[str, Any], members: Any) -> dict[str, float]:
         return {}
     return {
         "median_diameter_mm": float(np.median(columns["diameter_mm"][members])),
+        "median_length_mm": float(np.median(columns["length_mm"][members])),
+        "median_roughness": float(np.median(columns["roughness"][members])),
         "median_elongation": float(np.median(columns["elongation"][members])),
         "median_circularity": float(np.mean(columns["circularity"][members])),
         "median_edge_share": float(np.median((columns["edge_width_mm"] / columns["diameter_mm"])[members])),
@@ -146,6 +152,8 @@ class Image:
             "size_spread": 0.1,
             "shape_spread": 0.2,
             "median_diameter_mm": math.nan,
+            "median_length_mm": math.nan,
+            "median_roughness": math.nan,
             "median_elongation": math.nan,
             "median_circularity": math.nan,
             "median_edge_share": math.nan,

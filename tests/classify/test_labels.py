@@ -17,7 +17,13 @@ RING = {"lucency": 0.8, "ring_closure": 0.95, "wall_thickness_mm": 0.3, "heterog
 ROD = {"width_variation": 0.1, "roughness": 0.03, "straightness": 0.98, "solidity": 0.93}
 CAST = {"width_variation": 0.3, "roughness": 0.08, "straightness": 0.93, "solidity": 0.85}
 GROUP = {"cluster_id": 1, "cluster_n": 8, "cluster_extent_mm": 8.0, "cluster_distribution": "grouped"}
-VARIED = {**GROUP, "cluster_size_spread": 0.4, "cluster_shape_spread": 0.8, "cluster_elongation": 1.6}
+VARIED = {
+    **GROUP,
+    "cluster_size_spread": 0.4,
+    "cluster_shape_spread": 0.8,
+    "cluster_elongation": 1.6,
+    "cluster_roughness": 0.02,
+}
 VESSEL = {
     "chain_n": 5,
     "chain_strand_mm": 4.0,
@@ -25,7 +31,7 @@ VESSEL = {
     "chain_calcified_fraction": 0.7,
     "chain_nipple_angle_deg": 60.0,
 }
-HAZY = {**GROUP, "cluster_diameter_mm": 0.55, "cluster_elongation": 1.2}
+HAZY = {**GROUP, "cluster_diameter_mm": 0.55, "cluster_length_mm": 0.56, "cluster_elongation": 1.2}
 
 
 @pytest.fixture
@@ -58,12 +64,24 @@ def examples(sized):
             cluster_linearity=0.6,
         ),
         "suture": sized(9.0, 0.4, straightness=0.6, width_variation=0.15, solidity=0.3),
-        "amorphous": {"diameter_mm": 0.55, "edge_width_mm": 0.4, **HAZY, "cluster_edge_share": 0.7},
+        "amorphous": {
+            "diameter_mm": 0.55,
+            "length_mm": 0.56,
+            "edge_width_mm": 0.4,
+            **HAZY,
+            "cluster_edge_share": 0.7,
+        },
         "coarse_heterogeneous": sized(
             0.9, 0.7, circularity=0.9, cluster_diameter_mm=0.85, cluster_circularity=0.9, **VARIED
         ),
         "fine_pleomorphic": sized(
-            0.5, 0.3, circularity=0.9, cluster_diameter_mm=0.4, cluster_circularity=0.9, **VARIED
+            0.5,
+            0.3,
+            circularity=0.9,
+            roughness=0.02,
+            cluster_diameter_mm=0.4,
+            cluster_circularity=0.9,
+            **VARIED,
         ),
         "fine_linear": sized(2.0, 0.3, **CAST),
         "fine_linear_branching": sized(2.5, 0.3, branches=1.0, **CAST),
@@ -114,7 +132,7 @@ class TestBothSidesOfAThreshold:
     def test_a_small_ring_is_skin_only_near_the_skin(self, labelled, sized, skin_distance_mm, label):
         assert labelled(sized(1.1, 1.0, skin_distance_mm=skin_distance_mm, **RING)).label[0] == label
 
-    @pytest.mark.parametrize(("lucency", "label"), [(0.31, "rim"), (0.29, "dystrophic")])
+    @pytest.mark.parametrize(("lucency", "label"), [(0.31, "rim"), (0.29, "coarse")])
     def test_a_large_one_is_a_rim_only_with_a_lucent_centre(self, labelled, sized, lucency, label):
         ring = {**RING, "lucency": lucency, "circularity": 0.92}
         assert labelled(sized(3.2, 3.0, **ring, solidity=0.95)).label[0] == label
@@ -152,8 +170,13 @@ class TestBothSidesOfAThreshold:
         [
             ({}, "suture"),
             ({"width_max_mm": 0.55}, "fine_linear"),
-            ({"length_mm": 3.9}, "fine_linear"),
-            ({"roughness": 0.07}, "fine_linear"),
+            ({"length_mm": 3.4}, "suture"),
+            ({"length_mm": 3.2}, "fine_linear"),
+            ({"length_mm": 3.9, "chain_n": 4}, "fine_linear"),
+            ({"length_mm": 4.1, "chain_n": 4}, "suture"),
+            ({"roughness": 0.071}, "fine_linear"),
+            ({"branches": 1.0}, "fine_linear_branching"),
+            ({"branches": 1.0, "length_mm": 8.1}, "suture"),
             ({"cluster_n": 6, "cluster_elongation": 3.0}, "fine_linear"),
             ({"cluster_n": 6, "cluster_elongation": 1.2}, "suture"),
         ],
@@ -185,9 +208,10 @@ class TestBothSidesOfAThreshold:
         ("change", "label"),
         [
             ({}, "coarse"),
-            ({"core_lucency": -0.02}, "dystrophic"),
-            ({"lucency": 0.21}, "dystrophic"),
-            ({"heterogeneity": 0.17}, "dystrophic"),
+            ({"core_lucency": -0.05}, "dystrophic"),
+            ({"lucency": 0.31}, "dystrophic"),
+            ({"heterogeneity": 0.17}, "coarse"),
+            ({"heterogeneity": 0.17, "roughness": 0.05}, "dystrophic"),
             ({"circularity": 0.49}, "dystrophic"),
             ({"roughness": 0.075}, "dystrophic"),
             ({"thickness_mm": 0.6, "circularity": 0.49}, "coarse"),
@@ -238,17 +262,60 @@ class TestBothSidesOfAThreshold:
         )
         assert (labelled(change).label[0] == "vascular") is is_vessel
 
-    @pytest.mark.parametrize(("edge_share", "label"), [(0.38, "amorphous"), (0.37, "punctate")])
+    @pytest.mark.parametrize(("edge_share", "label"), [(0.37, "amorphous"), (0.36, "punctate")])
     def test_amorphous_is_hazy(self, labelled, edge_share, label):
         assert labelled({**HAZY, "cluster_edge_share": edge_share}).label[0] == label
 
     @pytest.mark.parametrize(
-        ("diameter_mm", "flatness", "label"),
-        [(0.48, 0.41, "amorphous"), (0.48, 0.43, "punctate"), (0.51, 0.43, "amorphous")],
+        ("length_mm", "is_amorphous"), [(0.47, False), (0.48, True), (0.66, True), (0.67, False)]
     )
-    def test_small_amorphous_ones_fade_to_their_border(self, labelled, diameter_mm, flatness, label):
-        hazy = {**HAZY, "cluster_edge_share": 0.4, "cluster_diameter_mm": diameter_mm}
-        assert labelled({**hazy, "cluster_flatness": flatness}).label[0] == label
+    def test_hazy_ones_are_neither_the_smallest_nor_large(self, labelled, length_mm, is_amorphous):
+        hazy = {**HAZY, "cluster_edge_share": 0.4, "cluster_length_mm": length_mm}
+        assert (labelled(hazy).label[0] == "amorphous") is is_amorphous
+
+    @pytest.mark.parametrize(("roughness", "label"), [(0.0072, "fine_pleomorphic"), (0.0068, "punctate")])
+    def test_outlines_part_pleomorphic_groups_from_punctate_ones(self, labelled, roughness, label):
+        small = {**GROUP, "cluster_diameter_mm": 0.35, "cluster_elongation": 1.0}
+        assert labelled({**small, "cluster_roughness": roughness}).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "round"),
+            ({"cnr": 4.9}, "coarse_heterogeneous"),
+            ({"circularity": 0.985}, "coarse_heterogeneous"),
+            ({"elongation": 1.13}, "coarse_heterogeneous"),
+        ],
+    )
+    def test_a_plainly_round_one_keeps_its_label_in_an_irregular_group(self, labelled, change, label):
+        group = {**VARIED, "cluster_diameter_mm": 0.8, "cluster_circularity": 0.9}
+        plain = {"diameter_mm": 0.8, "cnr": 8.0, "circularity": 0.99, "elongation": 1.05}
+        assert labelled({**group, **plain, **change}).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "punctate"),
+            ({"diameter_mm": 0.66}, "round"),
+            ({"cluster_n": 4}, "round"),
+            ({"cluster_roughness": 0.0071}, "round"),
+            ({"elongation": 1.4, "diameter_mm": 0.6}, "round"),
+        ],
+    )
+    def test_one_of_a_punctate_group_may_be_measured_too_large(self, labelled, change, label):
+        group = {**GROUP, "cluster_diameter_mm": 0.35, "cluster_roughness": 0.004}
+        plain = {"diameter_mm": 0.6, "circularity": 0.95, "elongation": 1.1}
+        found = labelled({**group, **plain, "cluster_distribution": "regional", **change}).label[0]
+        assert found == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [({}, "punctate"), ({"cnr": 5.1}, "unclassified"), ({"diameter_mm": 0.81}, "unclassified")],
+    )
+    def test_a_faint_one_of_a_punctate_group_has_no_shape_of_its_own(self, labelled, change, label):
+        group = {**GROUP, "cluster_diameter_mm": 0.35, "cluster_roughness": 0.004}
+        faint = {"diameter_mm": 0.7, "cnr": 4.0, "circularity": 0.8, "elongation": 1.6}
+        assert labelled({**group, **faint, **change}).label[0] == label
 
     @pytest.mark.parametrize(("strand_mm", "is_vessel"), [(2.9, True), (2.7, False)])
     def test_a_chain_of_short_pieces_is_no_vessel(self, labelled, sized, strand_mm, is_vessel):
@@ -467,11 +534,18 @@ class TestBothSidesOfAThreshold:
         )
         assert not {"amorphous", "coarse_heterogeneous", "fine_pleomorphic"} & set(alone.label.tolist())
 
-    @pytest.mark.parametrize(("spread", "label"), [(0.31, "fine_pleomorphic"), (0.29, "unclassified")])
-    def test_pleomorphic_means_that_shapes_vary(self, labelled, sized, spread, label):
-        even = {"cluster_diameter_mm": 0.4, "cluster_circularity": 0.97, "cluster_shape_spread": spread}
+    @pytest.mark.parametrize(("roughness", "label"), [(0.0071, "fine_pleomorphic"), (0.0069, "unclassified")])
+    def test_pleomorphic_means_irregular_outlines(self, labelled, sized, roughness, label):
+        even = {"cluster_diameter_mm": 0.4, "cluster_roughness": roughness}
         change = sized(0.6, 0.25, solidity=0.8, **{**VARIED, **even})
         assert labelled(change).label[0] == label
+
+    @pytest.mark.parametrize(("width_mm", "label"), [(1.45, "large_rod_like"), (1.55, "coarse")])
+    def test_a_broad_rod_is_long(self, labelled, sized, width_mm, label):
+        rod = sized(5.5, width_mm, nipple_angle_deg=5.0, circularity=0.7, core_lucency=-0.2, **ROD)
+        assert labelled(rod).label[0] == label
+        long = sized(6.5, width_mm, nipple_angle_deg=5.0, circularity=0.7, core_lucency=-0.2, **ROD)
+        assert labelled(long).label[0] == "large_rod_like"
 
     @pytest.mark.parametrize(
         ("distribution", "elongation", "label"),
