@@ -176,7 +176,7 @@ class TestBothSidesOfAThreshold:
             ({"length_mm": 4.1, "chain_n": 4}, "suture"),
             ({"roughness": 0.071}, "fine_linear"),
             ({"branches": 1.0}, "fine_linear_branching"),
-            ({"branches": 1.0, "length_mm": 8.1}, "suture"),
+            ({"branches": 1.0, "length_mm": 7.1}, "suture"),
             ({"cluster_n": 6, "cluster_elongation": 3.0}, "fine_linear"),
             ({"cluster_n": 6, "cluster_elongation": 1.2}, "suture"),
         ],
