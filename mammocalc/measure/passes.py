@@ -86,12 +86,12 @@ def _turns(
     scene: Scene, regions: Regions, chosen: NDArray[np.int64], sigma: float, parameters: MeasureParameters
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Candidates in order, as many at a time as fit, each with its patch in the state; none for too large ones."""
-    margin = _margin(sigma)
     low, high = regions.bounds[chosen, :2].astype(np.int64), regions.bounds[chosen, 2:].astype(np.int64)
     sides = high - low
     too_large = sides.max(axis=1) > parameters.largest_mm / scene.pixel_spacing_mm
     rest = np.minimum(sides.max(axis=1), _FARTHEST_REST_MM / scene.pixel_spacing_mm).astype(np.int64)
-    margin = np.where(sides.max(axis=1) >= _COMPLETED_MM / scene.pixel_spacing_mm, margin + rest, margin)
+    rest[sides.max(axis=1) < _COMPLETED_MM / scene.pixel_spacing_mm] = 0
+    margin = _margin(sigma) + rest
     sides += 2 * margin[:, None]
     sides[too_large] = 0
     pixels = sides.prod(axis=1)
