@@ -212,7 +212,7 @@ def test_names_cannot_break_lines_or_command_the_terminal(command, tmp_path):
     assert [line.partition(":")[0] for line in printed.splitlines()] == [
         "grün",
         r"new\nline",
-        r"not\udcffutf8",
+        r"not\xffutf8",
         r"red\x1b[31m",
         "0 of 4 inputs would be read",
     ]
