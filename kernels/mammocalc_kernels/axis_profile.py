@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mammocalc_kernels.compile import kernel
+from mammocalc_kernels.local_background import bounding_box
 
 _FAR = 1 << 28
 _STEP, _DIAGONAL = 5, 7
@@ -36,19 +37,20 @@ def geodesic_distance(inside: Any, seed: int, distance: Any) -> int:
         for x in range(w):
             distance[y, x] = _FAR
     distance[seed // w, seed % w] = 0
+    top, left, bottom, right = bounding_box(inside)
     changed = True
     while changed:
         changed = False
-        for y in range(1, h - 1):
-            for x in range(1, w - 1):
+        for y in range(top, bottom):
+            for x in range(left, right):
                 if inside[y, x] == 1:
                     best = min(distance[y, x - 1], distance[y - 1, x]) + _STEP
                     best = min(best, min(distance[y - 1, x - 1], distance[y - 1, x + 1]) + _DIAGONAL)
                     if best < distance[y, x]:
                         distance[y, x] = best
                         changed = True
-        for y in range(h - 2, 0, -1):
-            for x in range(w - 2, 0, -1):
+        for y in range(bottom - 1, top - 1, -1):
+            for x in range(right - 1, left - 1, -1):
                 if inside[y, x] == 1:
                     best = min(distance[y, x + 1], distance[y + 1, x]) + _STEP
                     best = min(best, min(distance[y + 1, x + 1], distance[y + 1, x - 1]) + _DIAGONAL)
@@ -56,8 +58,8 @@ def geodesic_distance(inside: Any, seed: int, distance: Any) -> int:
                         distance[y, x] = best
                         changed = True
     farthest, reached = seed, 0
-    for y in range(1, h - 1):
-        for x in range(1, w - 1):
+    for y in range(top, bottom):
+        for x in range(left, right):
             if inside[y, x] == 1 and reached < distance[y, x] < _FAR:
                 farthest, reached = y * w + x, distance[y, x]
     return farthest

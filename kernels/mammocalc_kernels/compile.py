@@ -6,7 +6,7 @@ import importlib.util
 import itertools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -76,4 +76,16 @@ def run_bands(function: Callable[[int, int], Any], rows: int, threads: int, smal
     if len(parts) == 1:
         return [function(*parts[0])]
     pending = [_pool(threads).submit(function, *part) for part in parts]
+    return [future.result() for future in pending]
+
+
+def run_each(function: Callable[[Any], Any], pieces: Sequence[Any], threads: int) -> list[Any]:
+    """Call ``function(piece)`` for each piece, each thread taking the next as it comes free; the results in order.
+
+    For pieces that cost unlike amounts of time, and for steps that do not wait for each other. The function must not
+    share out its own work by `threads` again: it would wait for the threads that it holds.
+    """
+    if threads == 1 or len(pieces) < 2:
+        return [function(piece) for piece in pieces]
+    pending = [_pool(threads).submit(function, piece) for piece in pieces]
     return [future.result() for future in pending]

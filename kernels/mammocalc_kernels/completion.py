@@ -20,7 +20,7 @@ from mammocalc_kernels.candidate_state import (
     TOP,
 )
 from mammocalc_kernels.compile import kernel
-from mammocalc_kernels.local_background import chamfer_distance
+from mammocalc_kernels.local_background import bounding_box, chamfer_distance
 from mammocalc_kernels.shape import OTHERS, load_patch, smooth
 
 # Only what stands out from the tissue by this many deviations of it is completed: the rest would run out into tissue.
@@ -36,10 +36,10 @@ _LOCAL_SHARE, _LOCAL_REACH = 0.5, 3
 @kernel
 def raggedness(own: Any) -> float:
     """Squared number of pixel sides along the border of a region, over its pixels; the outermost ones are 0."""
-    h, w = own.shape
+    top, left, bottom, right = bounding_box(own)
     pixels = sides = 0.0
-    for y in range(1, h - 1):
-        for x in range(1, w - 1):
+    for y in range(top, bottom):
+        for x in range(left, right):
             if own[y, x] == 1:
                 pixels += 1.0
                 sides += 4.0 - own[y - 1, x] - own[y + 1, x] - own[y, x - 1] - own[y, x + 1]
@@ -72,9 +72,10 @@ def grow(own: Any, smoothed: Any, usable: Any, level: float, border: int, most: 
     """
     h, w = own.shape
     ragged = raggedness(own)
+    first_row, first_column, end_row, end_column = bounding_box(own)
     top = 0
-    for y in range(h):
-        for x in range(w):
+    for y in range(first_row, end_row):
+        for x in range(first_column, end_column):
             if own[y, x] == 1:
                 stack[top] = y * w + x
                 top += 1
@@ -141,7 +142,7 @@ def complete_regions(
     stack : ndarray of int32
         Scratch: twice the pixels of the largest patch.
     state : ndarray of float64, shape (m, SLOTS)
-        The border becomes 1 for those that grew.
+        As `shape.load_patches` leaves it.
     """
     for k in range(len(chosen)):
         if state[k, FORM] == NOTHING or state[k, HEIGHT] < _LEAST_HEIGHT * state[k, DEVIATION]:
@@ -164,10 +165,68 @@ def complete_regions(
         smooth(contrast, distance, 30000, smoothed)
         level = level_share * state[k, HEIGHT]
         if grow(own, smoothed, usable, level, 4, int(_MOST_GROWTH * pixels), stack) > 0:
-            state[k, BORDER] = 1
-            chamfer_distance(own, distance)
+            chamfer_distance(own, int(limit) + 2, distance)
             load_patch(
                 plane, taken, own, distance, int(state[k, TOP]), int(state[k, LEFT]), state[k, CENTRE_Y],
                 state[k, CENTRE_X], state[k, LEVEL : LEVEL + 3], limit, contrast, usable,
             )  # fmt: skip
         smooth(contrast, distance, 9, smoothed)
+
+
+@kernel
+def _move(pool: Any, source: int, stride: int, target: int, tall: int, broad: int) -> None:
+    """Copy `tall` rows of `broad` values, `stride` apart, to a place before them, one behind the other."""
+    for y in range(tall):
+        for x in range(broad):
+            pool[target + y * broad + x] = pool[source + y * stride + x]
+
+
+@kernel
+def tighten_patches(
+    own_pool: Any,
+    distance_pool: Any,
+    contrast_pool: Any,
+    smooth_pool: Any,
+    usable_pool: Any,
+    margin: int,
+    state: Any,
+) -> None:
+    """Cut every patch down to its region with `margin` pixels around, as far as the patch reaches.
+
+    The room in which the rest of a body was looked for is several times as large as the body; every later pass would
+    walk through it.
+
+    Parameters
+    ----------
+    own_pool, distance_pool, contrast_pool, smooth_pool, usable_pool
+        As for `shape.load_patches`, moved together.
+    margin : int
+        Pixels, at least 4.
+    state : ndarray of float64, shape (m, SLOTS)
+        Where the patches lie now; the border is what the region cannot reach, two pixels beyond what it is now.
+    """
+    target = 0
+    for k in range(len(state)):
+        if state[k, FORM] == NOTHING:
+            continue
+        h, w = int(state[k, TALL]), int(state[k, BROAD])
+        pool = int(state[k, PATCH])
+        low_y, low_x, high_y, high_x = bounding_box(own_pool[pool : pool + h * w].reshape(h, w))
+        top, left = max(low_y - margin, 0), max(low_x - margin, 0)
+        bottom, right = min(high_y + margin, h), min(high_x + margin, w)
+        reach = min(min(low_y - top, low_x - left), min(bottom - high_y, right - high_x))
+        state[k, BORDER] = max(reach - 3, 1)
+        tall, broad = bottom - top, right - left
+        source = pool + top * w + left
+        if source > target or broad < w:
+            _move(own_pool, source, w, target, tall, broad)
+            _move(distance_pool, source, w, target, tall, broad)
+            _move(contrast_pool, source, w, target, tall, broad)
+            _move(smooth_pool, source, w, target, tall, broad)
+            _move(usable_pool, source, w, target, tall, broad)
+        state[k, PATCH] = target
+        state[k, TALL] = tall
+        state[k, BROAD] = broad
+        state[k, TOP] += top
+        state[k, LEFT] += left
+        target += tall * broad

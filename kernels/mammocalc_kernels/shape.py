@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from mammocalc_kernels import outline
 from mammocalc_kernels.candidate_state import (
     BENT,
@@ -35,7 +37,13 @@ from mammocalc_kernels.candidate_state import (
 )
 from mammocalc_kernels.compact_size import SMOOTHING_VARIANCE
 from mammocalc_kernels.compile import kernel
-from mammocalc_kernels.local_background import DIAGONAL, chamfer_distance, fit_background, select
+from mammocalc_kernels.local_background import (
+    DIAGONAL,
+    bounding_box,
+    chamfer_distance,
+    fit_background,
+    select,
+)
 from mammocalc_kernels.local_background import STEP as STRAIGHT_STEP
 from mammocalc_kernels.measured_columns import (
     AREA,
@@ -73,10 +81,13 @@ def smooth(contrast: Any, distance: Any, limit: int, smoothed: Any) -> None:
     """Binomial 3 x 3 smoothing of the contrast where the distance is at most `limit`; 0 elsewhere."""
     h, w = contrast.shape
     for y in range(h):
-        for x in range(w):
-            if distance[y, x] > limit or y == 0 or x == 0 or y == h - 1 or x == w - 1:
-                smoothed[y, x] = 0.0
-                continue
+        smoothed[y, 0] = 0.0
+        smoothed[y, w - 1] = 0.0
+    for x in range(w):
+        smoothed[0, x] = 0.0
+        smoothed[h - 1, x] = 0.0
+    for y in range(1, h - 1):
+        for x in range(1, w - 1):
             corners = (
                 contrast[y - 1, x - 1]
                 + contrast[y - 1, x + 1]
@@ -84,7 +95,8 @@ def smooth(contrast: Any, distance: Any, limit: int, smoothed: Any) -> None:
                 + contrast[y + 1, x + 1]
             )
             sides = contrast[y - 1, x] + contrast[y + 1, x] + contrast[y, x - 1] + contrast[y, x + 1]
-            smoothed[y, x] = 0.0625 * (corners + 2.0 * sides + 4.0 * contrast[y, x])
+            mean = 0.0625 * (corners + 2.0 * sides + 4.0 * contrast[y, x])
+            smoothed[y, x] = mean if distance[y, x] <= limit else 0.0
 
 
 @kernel
@@ -277,7 +289,7 @@ def ring_samples(
     height, width = plane.shape
     least, most = int(3.0 * near), int(3.0 * far)
     if not by_box:
-        chamfer_distance(own, distance)
+        chamfer_distance(own, margin, distance)
     count = 0
     for y in range(max(bounds[0] - margin, 0), min(bounds[2] + margin, height)):
         dy = max(bounds[0] - y, y - bounds[2] + 1, 0)
@@ -339,23 +351,34 @@ def load_patch(
     height, width = plane.shape
     h, w = contrast.shape
     most = int(3.0 * limit)
+    first, end = min(max(-left, 0), w), max(min(width - left, w), 0)
+    at_centre, slope_y, slope_x = background[0], background[1], background[2]
+    _, near_left, _, near_right = bounding_box(own)
+    near_left -= int(limit) + 1
+    near_right += int(limit) + 1
     for y in range(h):
         py = y + top
-        for x in range(w):
-            px = x + left
-            if py < 0 or px < 0 or py >= height or px >= width:
-                usable[y, x] = _OFF
-                contrast[y, x] = 0.0
+        if py < 0 or py >= height:
+            usable[y, :] = _OFF
+            contrast[y, :] = 0.0
+            continue
+        usable[y, :] = _OFF
+        contrast[y, :] = 0.0
+        # Without a branch first, and on slices, whose places need no check: nearly all of a patch is far away and free.
+        level = at_centre + slope_y * (py - centre_y)
+        values, marks = plane[py, first + left : end + left], taken[py, first + left : end + left]
+        above, free = contrast[y, first:end], usable[y, first:end]
+        for x in range(len(values)):
+            above[x] = values[x] - (level + slope_x * (np.float64(x + first + left) - centre_x))
+        for x in range(len(marks)):
+            free[x] = OTHERS * (marks[x] != 0)
+        for x in range(max(first, near_left), min(end, near_right)):
+            if distance[y, x] > most:
                 continue
-            level = background[0] + background[1] * (py - centre_y) + background[2] * (px - centre_x)
-            contrast[y, x] = plane[py, px] - level
+            px = x + left
             if own[y, x] != 0:
                 usable[y, x] = _SAMPLED
-            elif taken[py, px] != 0:
-                usable[y, x] = OTHERS
-            elif distance[y, x] > most:
-                usable[y, x] = _FREE
-            else:
+            elif usable[y, x] == _FREE:
                 touches = taken[max(py - 1, 0), px] != 0 and own[max(y - 1, 0), x] == 0
                 touches |= taken[min(py + 1, height - 1), px] != 0 and own[min(y + 1, h - 1), x] == 0
                 touches |= taken[py, max(px - 1, 0)] != 0 and own[y, max(x - 1, 0)] == 0
@@ -499,15 +522,16 @@ def load_patches(
         smoothed = smooth_pool[pool : pool + h * w].reshape(h, w)
         usable = usable_pool[pool : pool + h * w].reshape(h, w)
         paint_runs(run_row, run_start, run_stop, offsets[c], offsets[c + 1], top, left, own)
-        chamfer_distance(own, distance)
+        chamfer_distance(own, int(limit) + 2, distance)
         load_patch(
             plane, taken, own, distance, top, left, state[k, CENTRE_Y], state[k, CENTRE_X],
             state[k, LEVEL : LEVEL + 3], limit, contrast, usable,
         )  # fmt: skip
         smooth(contrast, distance, 9, smoothed)
+        first_row, first_column, end_row, end_column = bounding_box(own)
         n = 0
-        for y in range(h):
-            for x in range(w):
+        for y in range(first_row, end_row):
+            for x in range(first_column, end_column):
                 if own[y, x] == 1:
                     values[n] = smoothed[y, x]
                     n += 1
@@ -692,7 +716,7 @@ def describe_outlines(
             outside = own_pool[pool:end].reshape(h, w)
             depth = distance_pool[pool:end].reshape(h, w)
             _complement(inside, outside)
-            chamfer_distance(outside, depth)
+            chamfer_distance(outside, 1, depth)
             for y in range(1, h - 1):
                 for x in range(1, w - 1):
                     if inside[y, x] == 1:

@@ -9,7 +9,7 @@ import numpy as np
 from mammocalc_kernels import body_profile, calibre, compact_size, completion, shape, skeleton
 from mammocalc_kernels.blurred_profiles import tabulate_profiles
 from mammocalc_kernels.candidate_state import BORDER, BROAD, LEFT, PATCH, SLOTS, TALL, TOP
-from mammocalc_kernels.compile import run_bands
+from mammocalc_kernels.compile import run_each
 from mammocalc_kernels.measured_columns import COLUMNS
 from numpy.typing import NDArray
 
@@ -17,9 +17,8 @@ from mammocalc.measure.parameters import MeasureParameters
 from mammocalc.prepare.scene import Scene
 from mammocalc.segment.regions import Regions
 
-_FEWEST_PER_THREAD = 6
-# Pixels of all patches of one turn: their pools stay in the cache.
-_PIXELS_AT_ONCE = 60_000
+# Pixels of all patches of one turn: their pools stay in the cache, and threads end at about the same time.
+_PIXELS_AT_ONCE = 30_000
 # Samples are taken this far from a candidate: blurs and px; the patch has this many px more around.
 _REACH_BLURS, _REACH_PX, _MARGIN_PX = 3.5, 2.0, 2
 # The region itself reaches at most two pixels beyond its bounding box, unless it is completed.
@@ -69,12 +68,11 @@ def measure_pixels(
     """
     out = np.full((len(regions), len(COLUMNS)), np.nan)
 
-    def band(first: int, end: int) -> None:
-        for some, state in _turns(scene, regions, chosen[first:end], sigma, parameters):
-            _measure_some(scene, regions, taken, some, state, sigma, sigmas, correlation, parameters, out)
+    def measure_turn(turn: tuple[NDArray[np.int64], NDArray[np.float64]]) -> None:
+        _measure_some(scene, regions, taken, *turn, sigma, sigmas, correlation, parameters, out)
 
     if len(chosen):
-        run_bands(band, len(chosen), threads, _FEWEST_PER_THREAD)
+        run_each(measure_turn, list(_turns(scene, regions, chosen, sigma, parameters)), threads)
     return {name: out[:, k] for k, name in enumerate(COLUMNS)}
 
 
@@ -147,6 +145,7 @@ def _measure_some(
         scene.plane, taken, chosen, _REACH_BLURS * sigma + _REACH_PX, _COMPLETED_MM / pitch, _REST_SHARE, own,
         distance, contrast, smoothed, usable, stack, state,
     )  # fmt: skip
+    completion.tighten_patches(own, distance, contrast, smoothed, usable, margin, state)
     shape.outline_candidates(
         chosen, own, distance, contrast, smoothed, usable, inside, outline_y, outline_x, stack, hull_y, hull_x,
         moments, state, out,

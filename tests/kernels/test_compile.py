@@ -2,7 +2,7 @@
 
 import numba
 import pytest
-from mammocalc_kernels.compile import kernel
+from mammocalc_kernels.compile import kernel, run_each
 
 
 def add_one(value):
@@ -23,3 +23,21 @@ def test_kernels_are_compiled_without_a_cache_where_none_can_be_written(no_folde
     compiled = kernel(add_one)
     assert compiled(1) == 2
     assert len(compiled.signatures) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_pieces_are_worked_on_once_and_come_back_in_order(threads, count):
+    seen = []
+
+    def work(piece):
+        seen.append(piece)
+        return piece * piece
+
+    assert run_each(work, range(count), threads) == [k * k for k in range(count)]
+    assert sorted(seen) == list(range(count))
+
+
+def test_what_a_piece_raises_is_raised():
+    with pytest.raises(ZeroDivisionError, match="by zero"):
+        run_each(lambda piece: 1 // piece, [1, 0, 2], 2)

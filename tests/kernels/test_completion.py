@@ -3,6 +3,18 @@
 import numpy as np
 import pytest
 from mammocalc_kernels import completion
+from mammocalc_kernels.candidate_state import (
+    BORDER,
+    BROAD,
+    COMPACT,
+    FORM,
+    LEFT,
+    NOTHING,
+    PATCH,
+    SLOTS,
+    TALL,
+    TOP,
+)
 from scipy import ndimage
 
 CROSS = ndimage.generate_binary_structure(2, 1)
@@ -79,3 +91,41 @@ def test_raggedness(seed):
     own = np.zeros((20, 30), bool)
     own[1:-1, 1:-1] = np.random.default_rng(seed).random((18, 28)) > 0.4
     assert completion.raggedness(own.astype(np.uint8)) == pytest.approx(sides_squared_over_pixels(own))
+
+
+def test_patches_are_cut_down_to_their_regions():
+    rng = np.random.default_rng(5)
+    shapes, boxes = [(30, 26), (20, 20), (12, 40)], [(12, 9, 15, 16), None, (4, 20, 8, 39)]
+    state, pools, regions = np.zeros((3, SLOTS)), [], []
+    state[:, PATCH] = np.cumsum([0] + [h * w for h, w in shapes[:-1]])
+    for k, ((h, w), box) in enumerate(zip(shapes, boxes, strict=True)):
+        state[k, [TALL, BROAD, TOP, LEFT]] = h, w, 100 * k, 7
+        state[k, FORM] = NOTHING if box is None else COMPACT
+        own = np.zeros((h, w), np.uint8)
+        if box is not None:
+            own[box[0] : box[2], box[1] : box[3]] = 1
+        regions.append(own)
+    pools = [np.concatenate([one.ravel() for one in regions])]
+    pools += [
+        rng.integers(0, 99, pools[0].size).astype(kind) for kind in ("int16", "float32", "float32", "uint8")
+    ]
+    before, first = [pool.copy() for pool in pools], state.copy()
+    completion.tighten_patches(*pools, 5, state)
+    target = 0
+    for k, box in enumerate(boxes):
+        if box is None:
+            assert (state[k] == first[k]).all()
+            continue
+        h, w = shapes[k]
+        top, left = max(box[0] - 5, 0), max(box[1] - 5, 0)
+        bottom, right = min(box[2] + 5, h), min(box[3] + 5, w)
+        assert state[k, PATCH] == target
+        assert tuple(state[k, [TOP, LEFT]]) == (100 * k + top, 7 + left)
+        assert tuple(state[k, [TALL, BROAD]]) == (bottom - top, right - left)
+        assert state[k, BORDER] == (2 if k == 0 else 1)
+        size = (bottom - top) * (right - left)
+        for pool, old in zip(pools, before, strict=True):
+            start = int(first[k, PATCH])
+            expected = old[start : start + h * w].reshape(h, w)[top:bottom, left:right]
+            np.testing.assert_array_equal(pool[target : target + size].reshape(expected.shape), expected)
+        target += size

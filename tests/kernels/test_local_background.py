@@ -1,6 +1,13 @@
 import numpy as np
 import pytest
-from mammocalc_kernels.local_background import DIAGONAL, STEP, chamfer_distance, fit_background, select
+from mammocalc_kernels.local_background import (
+    DIAGONAL,
+    STEP,
+    bounding_box,
+    chamfer_distance,
+    fit_background,
+    select,
+)
 
 
 def chamfer_by_pairs(inside):
@@ -43,13 +50,33 @@ def test_chamfer_distance(shape, share):
     inside[1:-1, 1:-1] = np.random.default_rng(7).random((shape[0] - 2, shape[1] - 2)) < share
     inside[1, 1] = 1
     distance = np.empty(shape, np.int16)
-    chamfer_distance(inside, distance)
+    chamfer_distance(inside, max(shape), distance)
     np.testing.assert_array_equal(distance, chamfer_by_pairs(inside))
+
+
+@pytest.mark.parametrize("reach", [0, 1, 4])
+def test_chamfer_distance_within_reach_of_the_box(reach):
+    inside = np.zeros((20, 24), np.uint8)
+    inside[8:11, 9:15] = np.random.default_rng(1).random((3, 6)) < 0.5
+    inside[8, 9] = inside[10, 14] = 1
+    distance = np.empty(inside.shape, np.int16)
+    chamfer_distance(inside, reach, distance)
+    near = np.zeros(inside.shape, bool)
+    near[8 - reach : 11 + reach, 9 - reach : 15 + reach] = True
+    np.testing.assert_array_equal(distance, np.where(near, chamfer_by_pairs(inside), 30000))
+
+
+def test_bounding_box():
+    inside = np.zeros((6, 9), np.uint8)
+    assert bounding_box(inside) == (6, 9, 0, 0)
+    inside[1, 4] = inside[3, 2] = inside[3, 6] = 1
+    assert bounding_box(inside) == (1, 2, 4, 7)
+    assert bounding_box(np.ones((2, 3), np.uint8)) == (0, 0, 2, 3)
 
 
 def test_chamfer_distance_of_nothing_is_far():
     distance = np.zeros((6, 5), np.int16)
-    chamfer_distance(np.zeros((6, 5), np.uint8), distance)
+    chamfer_distance(np.zeros((6, 5), np.uint8), 2, distance)
     assert (distance >= 30000).all()
 
 

@@ -21,7 +21,7 @@ def discs(size, *places):
 
 def distance_to(mask):
     distance = np.empty(mask.shape, np.int16)
-    chamfer_distance(mask.astype(np.uint8), distance)
+    chamfer_distance(mask.astype(np.uint8), max(mask.shape), distance)
     return distance
 
 

@@ -56,7 +56,7 @@ def branches(image, spur=3.0):
     queue, depth = np.empty(2 * image.size, np.int32), np.empty(image.shape, np.int16)
     outside = np.zeros_like(image)
     outside[1:-1, 1:-1] = 1 - image[1:-1, 1:-1]
-    chamfer_distance(outside, depth)
+    chamfer_distance(outside, 1, depth)
     thin(inside, queue)
     prune(inside, depth, spur, queue)
     return count_branch_points(inside, queue)
