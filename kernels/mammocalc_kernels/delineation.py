@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.sorting import sort_ascending
+from mammocalc_kernels.streams import prefetch, read, span, write
 
 
 @kernel
@@ -49,101 +50,201 @@ def _chessboard_distance(distance):  # type: ignore[no-untyped-def]
     """
     h, w = distance.shape
     for i in range(1, h - 1):
-        above, here = distance[i - 1], distance[i]
+        here = distance[i]
+        _one_further(here, distance[i - 1])
+        last = here[0]
         for j in range(1, w - 1):
-            here[j] = min(here[j], min(above[j - 1], min(above[j], above[j + 1])) + np.int16(1))
-        for j in range(1, w - 1):
-            here[j] = min(here[j], here[j - 1] + np.int16(1))
+            last = min(here[j], np.int16(last + 1))
+            here[j] = last
     for i in range(h - 2, 0, -1):
-        below, here = distance[i + 1], distance[i]
-        for j in range(1, w - 1):
-            here[j] = min(here[j], min(below[j - 1], min(below[j], below[j + 1])) + np.int16(1))
+        here = distance[i]
+        _one_further(here, distance[i + 1])
+        last = here[w - 1]
         for j in range(w - 2, 0, -1):
-            here[j] = min(here[j], here[j + 1] + np.int16(1))
+            last = min(here[j], np.int16(last + 1))
+            here[j] = last
 
 
 @kernel
-def _smoothed_rows(plane, top, left, out, rows):  # type: ignore[no-untyped-def]
-    """`smoothed_value` of the rectangle at (top, left) that fills `out`; `rows` is scratch, three rows of it."""
+def _one_further(here, beside):  # type: ignore[no-untyped-def]
+    """A row of distances by way of the row beside it."""
+    n = here.size - 2
+    a, b, c, row = span(beside, 0, n), span(beside, 1, n), span(beside, 2, n), span(here, 1, n)
+    for j in range(n):
+        nearest = min(read(a, j), min(read(b, j), read(c, j)))
+        write(row, j, min(row[j], np.int16(nearest + 1)))
+
+
+@kernel
+def _prefetch_box(array, box):  # type: ignore[no-untyped-def]
+    """Ask for a rectangle (top, bottom, left, right) of a plane of 4-byte values and a pixel around it."""
+    width = array.shape[1]
+    top, bottom, left, right = box
+    for i in range(top - 1, bottom + 1):
+        for j in range(i * width + left - 1, i * width + right, 16):
+            prefetch(array, j)
+        prefetch(array, i * width + right)
+
+
+@kernel
+def _smoothed_rows(plane, top, left, rows, cols, out, sums):  # type: ignore[no-untyped-def]
+    """`smoothed_value` of a rectangle of the plane, flat into `out` with an apron of one pixel that is not written.
+
+    `sums` is room for three rows of at least `cols` float32.
+    """
     h, w = plane.shape
-    ch, cw = out.shape
-    for i in range(-1, ch + 1):
+    pitch = cols + 2
+    for i in range(-1, rows + 1):
         source = plane[min(max(top + i, 0), h - 1)]
-        summed = rows[(i + 3) % 3]
-        first, last = 0, cw
+        summed = sums[(i + 3) % 3]
+        first, last = 0, cols
         if left == 0:
             summed[0] = source[0] + np.float32(2) * source[0] + source[min(1, w - 1)]
             first = 1
-        if left + cw == w:
-            last = max(cw - 1, first)
-            if last < cw:
+        if left + cols == w:
+            last = max(cols - 1, first)
+            if last < cols:
                 summed[last] = source[w - 2] + np.float32(2) * source[w - 1] + source[w - 1]
-        before, centre, after = (
-            source[left + first - 1 : left + last - 1],
-            source[left + first : left + last],
-            source[left + first + 1 : left + last + 1],
-        )
-        target = summed[first:last]
-        for j in range(last - first):
-            target[j] = before[j] + np.float32(2) * centre[j] + after[j]
+        _weighted_sums(source[left + first - 1 : left + last + 1], summed[first:last])
         if i >= 1:
-            upper, middle, lower = rows[(i + 1) % 3], rows[(i + 2) % 3], summed
-            smooth = out[i - 1]
-            for j in range(cw):
-                smooth[j] = (upper[j] + np.float32(2) * middle[j] + lower[j]) * np.float32(0.0625)
+            smooth = span(out, i * pitch + 1, cols)
+            upper, middle = sums[(i + 1) % 3], sums[(i + 2) % 3]
+            for j in range(cols):
+                smooth[j] = (upper[j] + np.float32(2) * middle[j] + summed[j]) * np.float32(0.0625)
 
 
 @kernel
-def _fitted_plane(values, rows, cols, count):  # type: ignore[no-untyped-def]
+def _weighted_sums(source, out):  # type: ignore[no-untyped-def]
+    """Sums of each three neighbours of a line, the middle one twice."""
+    for j in range(out.size):
+        out[j] = source[j] + np.float32(2) * source[j + 1] + source[j + 2]
+
+
+@kernel
+def _surrounding(value, distance, occupied, top, left, rows, cols, reach, number, crowded, ring):  # type: ignore[no-untyped-def]
+    """Number of pixels of the background around a component, and whether no other component is near.
+
+    Pixels of other components count only if it is `crowded`. `ring` is room for the rows, columns and values.
+    Without a branch, because the predictor of a processor does not know the shapes.
+    """
+    ring_row, ring_col, ring_value, _ = ring
+    count = 0
+    strangers = False
+    furthest, own = np.int16(reach), np.int32(number)
+    for i in range(rows):
+        at = (i + 1) * (cols + 2) + 1
+        v, d = span(value, at, cols), span(distance, at, cols)
+        other = occupied[top + i, left : left + cols]
+        for j in range(cols):
+            strangers |= (other[j] != 0) & (other[j] != own)
+        for j in range(cols):
+            write(ring_row, count, i)
+            write(ring_col, count, j)
+            write(ring_value, count, v[j])
+            count += (d[j] > 2) & (d[j] <= furthest) & ((other[j] == 0) | crowded)
+    return count, not strangers
+
+
+@kernel
+def _moments(rows, cols, values, count, origin):  # type: ignore[no-untyped-def]
+    """Number and sums of v, r, c, v * v, r * r, c * c, r * c, r * v and c * v about an origin (row, col, value)."""
+    r_0, c_0, v_0 = origin
+    r1 = c1 = rr = cc = rc = 0
+    for k in range(count):
+        r, c = rows[k] - r_0, cols[k] - c_0
+        r1 += r
+        c1 += c
+        rr += r * r
+        cc += c * c
+        rc += r * c
+    v1 = vv = rv = cv = 0.0
+    for k in range(count):
+        v = values[k] - v_0
+        v1 += v
+        vv += v * v
+        rv += (rows[k] - r_0) * v
+        cv += (cols[k] - c_0) * v
+    return float(count), v1, float(r1), float(c1), vv, float(rr), float(cc), float(rc), rv, cv
+
+
+@kernel
+def _flag_outliers(rows, cols, values, origin, fit, limit, flags):  # type: ignore[no-untyped-def]
+    """1 for each point that is further than `limit` from a plane, else 0."""
+    r_0, c_0, v_0 = origin
+    offset, by_row, by_col = fit
+    for k in range(rows.size):
+        r, c, v = float(read(rows, k) - r_0), float(read(cols, k) - c_0), read(values, k) - v_0
+        write(flags, k, abs(v - offset - by_row * r - by_col * c) > limit)
+
+
+@kernel
+def _without_outliers(sums, rows, cols, values, count, origin, flags):  # type: ignore[no-untyped-def]
+    """The moments without the flagged points; the flags are bytes, in whole words of 8.
+
+    They are few: it takes less to take them out of the sums than to sum up the others.
+    """
+    n, v1, r1, c1, vv, rr, cc, rc, rv, cv = sums
+    r_0, c_0, v_0 = origin
+    words = flags.view(np.uint64)
+    for word in range((count + 7) >> 3):
+        if words[word] == 0:
+            continue
+        for k in range(8 * word, min(8 * word + 8, count)):
+            if flags[k] == 0:
+                continue
+            v, r, c = values[k] - v_0, float(rows[k] - r_0), float(cols[k] - c_0)
+            n -= 1.0
+            v1 -= v
+            r1 -= r
+            c1 -= c
+            vv -= v * v
+            rr -= r * r
+            cc -= c * c
+            rc -= r * c
+            rv -= r * v
+            cv -= c * v
+    return n, v1, r1, c1, vv, rr, cc, rc, rv, cv
+
+
+@kernel
+def _fitted_plane(rows, cols, values, flags, count):  # type: ignore[no-untyped-def]
     """Least-squares plane through `count` points, refitted twice without outliers beyond 2 standard deviations.
 
-    Returns the offset, the slopes per row and per column, and the standard deviation of the kept residuals.
+    Returns the offset, the slopes per row and per column, and the standard deviation of the kept residuals. `flags` is
+    scratch, uint8, whole words of 8.
     """
-    offset, by_row, by_col, deviation = 0.0, 0.0, 0.0, 0.0
-    # Moments about the mean of all points, so that little is lost in the differences of large sums.
-    mean_v, mean_r, mean_c = 0.0, 0.0, 0.0
-    for k in range(count):
-        mean_v += values[k]
-        mean_r += rows[k]
-        mean_c += cols[k]
-    mean_v /= count
-    mean_r /= count
-    mean_c /= count
-    for attempt in range(3):
-        n, v1, r1, c1, vv, rr, cc, rc, rv, cv = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        limit = np.inf if attempt == 0 else 2.0 * deviation + 1e-12
-        for k in range(count):
-            v, r, c = values[k] - mean_v, rows[k] - mean_r, cols[k] - mean_c
-            if abs(v - offset - by_row * r - by_col * c) > limit:
-                continue
-            n += 1.0
-            v1 += v
-            r1 += r
-            c1 += c
-            vv += v * v
-            rr += r * r
-            cc += c * c
-            rc += r * c
-            rv += r * v
-            cv += c * v
-        if n < 1.0:
+    # Moments about a point amid the others, so that little is lost in the differences of large sums.
+    origin = rows[count >> 1], cols[count >> 1], np.float64(values[0])
+    every = _moments(rows, cols, values, count, origin)
+    offset, by_row, by_col, deviation = _plane_of(every)
+    for _ in range(2):
+        limit = 2.0 * deviation + 1e-12
+        fit = offset, by_row, by_col
+        _flag_outliers(rows[:count], cols, values, origin, fit, limit, flags)
+        kept = _without_outliers(every, rows, cols, values, count, origin, flags)
+        if kept[0] < 1.0:
             break
-        vv -= v1 * v1 / n
-        rr += 1e-9 - r1 * r1 / n
-        cc += 1e-9 - c1 * c1 / n
-        rc -= r1 * c1 / n
-        rv -= r1 * v1 / n
-        cv -= c1 * v1 / n
-        determinant = rr * cc - rc * rc
-        if n >= 12.0 and determinant > 1e-3 * rr * cc:
-            by_row = (rv * cc - cv * rc) / determinant
-            by_col = (cv * rr - rv * rc) / determinant
-        else:
-            by_row = 0.0
-            by_col = 0.0
-        offset = (v1 - by_row * r1 - by_col * c1) / n
-        deviation = np.sqrt(max(vv - by_row * rv - by_col * cv, 0.0) / max(n - 1.0, 1.0))
-    return offset + mean_v - by_row * mean_r - by_col * mean_c, by_row, by_col, deviation
+        offset, by_row, by_col, deviation = _plane_of(kept)
+    return offset + origin[2] - by_row * origin[0] - by_col * origin[1], by_row, by_col, deviation
+
+
+@kernel
+def _plane_of(sums):  # type: ignore[no-untyped-def]
+    """Offset, slopes and deviation of the plane through points with these moments; level where they are too few."""
+    n, v1, r1, c1, vv, rr, cc, rc, rv, cv = sums
+    vv -= v1 * v1 / n
+    rr += 1e-9 - r1 * r1 / n
+    cc += 1e-9 - c1 * c1 / n
+    rc -= r1 * c1 / n
+    rv -= r1 * v1 / n
+    cv -= c1 * v1 / n
+    by_row, by_col = 0.0, 0.0
+    determinant = rr * cc - rc * rc
+    if n >= 12.0 and determinant > 1e-3 * rr * cc:
+        by_row = (rv * cc - cv * rc) / determinant
+        by_col = (cv * rr - rv * rc) / determinant
+    offset = (v1 - by_row * r1 - by_col * c1) / n
+    return offset, by_row, by_col, np.sqrt(max(vv - by_row * rv - by_col * cv, 0.0) / max(n - 1.0, 1.0))
 
 
 @kernel
@@ -169,6 +270,165 @@ def _is_nearest(occupied, row, col, number, distance):  # type: ignore[no-untype
 
 
 @kernel
+def _contrasts(value, distance, rows, cols, background, out):  # type: ignore[no-untyped-def]
+    """Smoothed plane over the fitted background within two pixels of the component, 0 elsewhere and where below."""
+    offset, by_row, by_col = background
+    out[: (rows + 2) * (cols + 2)] = np.float32(0)
+    for i in range(rows):
+        at = (i + 1) * (cols + 2) + 1
+        v, d, contrast = span(value, at, cols), span(distance, at, cols), span(out, at, cols)
+        level = offset + by_row * i
+        for j in range(cols):
+            c = v[j] - np.float32(level + by_col * j)
+            contrast[j] = c if (d[j] <= 2) & (c > np.float32(0)) else np.float32(0)
+
+
+@kernel
+def _list_positive(values, first, end, places):  # type: ignore[no-untyped-def]
+    """Write down where in ``values[first:end]`` something is above 0, and return how often."""
+    count = 0
+    for at in range(first, end):
+        places[count] = at
+        count += values[at] > 0
+    return count
+
+
+@kernel
+def _leave_to_nearer(domain, count, contrasts, distance, occupied, top, left, pitch, number):  # type: ignore[no-untyped-def]
+    """Take the pixels out of the domain, and their contrast away, to which another component is nearer."""
+    kept = 0
+    for q in range(count):
+        at = domain[q]
+        d = distance[at]
+        if d == 0 or _is_nearest(occupied, top + at // pitch, left + at % pitch, number, d):
+            domain[kept] = at
+            kept += 1
+        else:
+            contrasts[at] = np.float32(0)
+    return kept
+
+
+@kernel
+def _climb(above, domain, count):  # type: ignore[no-untyped-def]
+    """In place: for each pixel of the domain the end of the way up instead of its first step."""
+    climbing = True
+    while climbing:
+        climbing = False
+        for q in range(count):
+            at = domain[q]
+            step = above[at]
+            climbing |= above[step] != step
+            above[at] = above[step]
+
+
+@kernel
+def _uphill(heights, pitch, size, to):  # type: ignore[no-untyped-def]
+    """Where each pixel's brightest neighbour lies that is flooded before it; its own place where there is none.
+
+    `heights` are contrasts as whole numbers: positive floats as int32 keep their order. Of equal ones the first in
+    raster order comes first. The outermost pixels are not looked at.
+    """
+    n = size - 2 * (pitch + 1)
+    a, b, c = span(heights, 0, n), span(heights, 1, n), span(heights, 2, n)
+    d, here, e = span(heights, pitch, n), span(heights, pitch + 1, n), span(heights, pitch + 2, n)
+    f, g, h = (
+        span(heights, 2 * pitch, n),
+        span(heights, 2 * pitch + 1, n),
+        span(heights, 2 * pitch + 2, n),
+    )
+    place = span(to, pitch + 1, n)
+    up_left, up, up_right = np.int32(-pitch - 1), np.int32(-pitch), np.int32(1 - pitch)
+    down_left, down, down_right = np.int32(pitch - 1), np.int32(pitch), np.int32(pitch + 1)
+    for k in range(n):
+        own = read(here, k)
+        # Those before it in raster order are flooded before it if they are as bright.
+        best, step = np.int32(own - 1), np.int32(0)
+        x = read(a, k)
+        best, step = (x, up_left) if x > best else (best, step)
+        x = read(b, k)
+        best, step = (x, up) if x > best else (best, step)
+        x = read(c, k)
+        best, step = (x, up_right) if x > best else (best, step)
+        x = read(d, k)
+        best, step = (x, np.int32(-1)) if x > best else (best, step)
+        best = max(best, own)
+        x = read(e, k)
+        best, step = (x, np.int32(1)) if x > best else (best, step)
+        x = read(f, k)
+        best, step = (x, down_left) if x > best else (best, step)
+        x = read(g, k)
+        best, step = (x, down) if x > best else (best, step)
+        x = read(h, k)
+        best, step = (x, down_right) if x > best else (best, step)
+        write(place, k, np.int32(k + pitch + 1 + step))
+
+
+@kernel
+def _merge_basins(basin, heights, contrasts, domain, count, pitch, limits, state, queue, spare):  # type: ignore[no-untyped-def]
+    """Join the basins that meet at shallow saddles, from the brightest saddle down.
+
+    `basin` holds the place of the peak on whose slope a pixel lies. `state` is, by place of a peak: the parent in a
+    union, whether it is dropped, and the merged basins as chains: the next one of each, and the last one of the chain
+    of each root. `queue` and `spare` are room for the pixels where basins meet.
+    """
+    fraction, saddle, ripple = limits
+    parent, dead, following, last = state
+    around = (-pitch - 1, -pitch, -pitch + 1, -1, 1, pitch - 1, pitch, pitch + 1)
+    meeting = 0
+    for q in range(count):
+        at = np.int64(domain[q])
+        own, peak = read(heights, at), read(basin, at)
+        several = False
+        for step in around:
+            # Flooded before: brighter, or as bright and before it in raster order; outside there is 0.
+            before = read(heights, at + step) - (step > 0) >= own
+            several |= before & (read(basin, at + step) != peak)
+        # As whole numbers, positive floats are in the same order; ties go to the first pixel.
+        queue[meeting] = (np.uint64(0xFFFFFFFF - own) << np.uint64(32)) | np.uint64(at)
+        meeting += several
+    sort_ascending(queue, spare, meeting)
+    for o in range(meeting):
+        at = np.int64(queue[o] & np.uint64(0xFFFFFFFF))
+        c = contrasts[at]
+        for step in around:
+            if heights[at + step] - (step > 0) < heights[at] or basin[at + step] == basin[at]:
+                continue
+            higher, lower = _root(parent, basin[at]), _root(parent, basin[at + step])
+            if higher == lower:
+                continue
+            if contrasts[higher] < contrasts[lower]:
+                higher, lower = lower, higher
+            noise = contrasts[lower] - c <= ripple
+            if noise and contrasts[lower] < fraction * contrasts[higher]:
+                # A ripple on the slope of something brighter is no object.
+                one = lower
+                while one >= 0:
+                    dead[one] = True
+                    one = following[one]
+            elif not (noise or c >= saddle * contrasts[lower]):
+                continue
+            parent[lower] = higher
+            following[last[higher]] = lower
+            last[higher] = last[lower]
+
+
+@kernel
+def _boxes(offsets, run_row, run_start, run_stop, first, end, reach, height, width):  # type: ignore[no-untyped-def]
+    """Top, bottom, left and right, half open, of components `first` to `end` and `reach` around them."""
+    boxes = np.empty((end - first, 4), np.int64)
+    for k in range(first, end):
+        left, right = width, 0
+        for i in range(offsets[k], offsets[k + 1]):
+            left = min(left, run_start[i])
+            right = max(right, run_stop[i])
+        boxes[k - first, 0] = max(run_row[offsets[k]] - reach, 0)
+        boxes[k - first, 1] = min(run_row[offsets[k + 1] - 1] + 1 + reach, height)
+        boxes[k - first, 2] = max(left - reach, 0)
+        boxes[k - first, 3] = min(right + reach, width)
+    return boxes
+
+
+@kernel
 def _delineate(  # type: ignore[no-untyped-def]
     plane,
     occupied,
@@ -186,34 +446,31 @@ def _delineate(  # type: ignore[no-untyped-def]
     h, w = plane.shape
     reach = ring + 2
     fraction, saddle = np.float32(fraction), np.float32(saddle)
+    boxes = _boxes(offsets, run_row, run_start, run_stop, first, end, reach, h, w)
     widest, longest = 1, 1
-    for k in range(first, end):
-        low_col, high_col = w, 0
-        for i in range(offsets[k], offsets[k + 1]):
-            low_col = min(low_col, run_start[i])
-            high_col = max(high_col, run_stop[i])
-        rows = run_row[offsets[k + 1] - 1] - run_row[offsets[k]] + 3 + 2 * reach
-        longest = max(longest, high_col - low_col + 2 + 2 * reach)
-        widest = max(widest, rows * (high_col - low_col + 2 + 2 * reach))
-    ring_value = np.empty(widest, np.float64)
-    ring_row = np.empty(widest, np.float64)
-    ring_col = np.empty(widest, np.float64)
+    for top, bottom, left, right in boxes:
+        longest = max(longest, right - left)
+        widest = max(widest, (bottom - top + 2) * (right - left + 2))
+    background = (
+        np.empty(widest, np.int32),
+        np.empty(widest, np.int32),
+        np.empty(widest, np.float32),
+        np.empty(8 * (widest // 8 + 1), np.uint8),
+    )
     row_sums = np.empty((3, longest), np.float32)
     distances = np.empty(widest, np.int16)
-    smooth = np.empty(widest, np.float32)
+    value = np.empty(widest, np.float32)
     contrasts = np.empty(widest, np.float32)
-    bits = contrasts.view(np.uint32)
+    heights = contrasts.view(np.int32)
+    domain = np.empty(widest, np.int32)
+    basin = np.empty(widest, np.int32)
     queue = np.empty(widest, np.uint64)
     spare_queue = np.empty(widest, np.uint64)
-    owner = np.empty(widest, np.int32)
-    within = np.empty(widest, np.bool_)
     parent = np.empty(widest, np.int32)
-    peak = np.empty(widest, np.float32)
     dead = np.empty(widest, np.bool_)
-    number = np.empty(widest, np.int32)
-    # Basins that have merged, as chains: the next one of each, and the last one of the chain of each root.
     following = np.empty(widest, np.int32)
     last = np.empty(widest, np.int32)
+    number = np.empty(widest, np.int32)
 
     # Room for every pixel of every run and two around it; what is not written to costs no memory.
     most = 0
@@ -228,14 +485,11 @@ def _delineate(  # type: ignore[no-untyped-def]
     n_regions = 0
 
     for k in range(first, end):
-        low_col, high_col = w, 0
-        for i in range(offsets[k], offsets[k + 1]):
-            low_col = min(low_col, run_start[i])
-            high_col = max(high_col, run_stop[i])
-        top = max(run_row[offsets[k]] - reach, 0)
-        bottom = min(run_row[offsets[k + 1] - 1] + 1 + reach, h)
-        left = max(low_col - reach, 0)
-        right = min(high_col + reach, w)
+        top, bottom, left, right = boxes[k - first]
+        if k + 1 < end:
+            # The planes are too large for the caches, and the next component's place is known only here.
+            _prefetch_box(plane, boxes[k + 1 - first])
+            _prefetch_box(occupied, boxes[k + 1 - first])
         ch, cw = bottom - top, right - left
         # An apron of one pixel spares every look at a neighbour the question whether it is there.
         pw = cw + 2
@@ -245,128 +499,77 @@ def _delineate(  # type: ignore[no-untyped-def]
         for i in range(offsets[k], offsets[k + 1]):
             distance[run_row[i] - top + 1, run_start[i] - left + 1 : run_stop[i] - left + 1] = 0
         _chessboard_distance(distance)
-        value = smooth[: ch * cw].reshape((ch, cw))
-        _smoothed_rows(plane, top, left, value, row_sums)
-        count = 0
-        alone = True
-        for i in range(ch):
-            for j in range(cw):
-                other = occupied[top + i, left + j]
-                d = distance[i + 1, j + 1]
-                if other != 0:
-                    alone &= other == k + 1
-                elif 2 < d <= reach:
-                    ring_value[count] = value[i, j]
-                    ring_row[count] = i
-                    ring_col[count] = j
-                    count += 1
+        _smoothed_rows(plane, top, left, ch, cw, value, row_sums)
+        count, alone = _surrounding(
+            value, distances, occupied, top, left, ch, cw, reach, k + 1, False, background
+        )
         if count < 4:
-            count = 0
-            for i in range(ch):
-                for j in range(cw):
-                    if 2 < distance[i + 1, j + 1] <= reach:
-                        ring_value[count] = value[i, j]
-                        ring_row[count] = i
-                        ring_col[count] = j
-                        count += 1
+            count, _ = _surrounding(
+                value, distances, occupied, top, left, ch, cw, reach, k + 1, True, background
+            )
         if count == 0:
             continue
-        offset, by_row, by_col, deviation = _fitted_plane(ring_value, ring_row, ring_col, count)
+        offset, by_row, by_col, deviation = _fitted_plane(*background, count)
 
-        # Flood from the brightest pixel down; the domain is the component and two pixels around it.
-        domain = 0
-        for i in range(ch):
-            for j in range(cw):
-                d = distance[i + 1, j + 1]
-                if d <= 2 and (d == 0 or alone or _is_nearest(occupied, top + i, left + j, k + 1, d)):
-                    c = value[i, j] - np.float32(offset + by_row * i + by_col * j)
-                    if c > np.float32(0):
-                        # As whole numbers, positive floats are in the same order; ties go to the first pixel.
-                        at = (i + 1) * pw + j + 1
-                        contrasts[at] = c
-                        queue[domain] = (np.uint64(0xFFFFFFFF - bits[at]) << np.uint64(32)) | np.uint64(at)
-                        domain += 1
-        sort_ascending(queue, spare_queue, domain)
-        owner[:size] = -1  # not visited, else the basin whose slope this is
-        within[:size] = False
+        # The domain that is flooded is the component and two pixels around it, as far as it is bright.
+        _contrasts(value, distances, ch, cw, (offset, by_row, by_col), contrasts)
+        pixels = _list_positive(heights, pw, size - pw, domain)
+        if not alone:
+            pixels = _leave_to_nearer(
+                domain, pixels, contrasts, distances, occupied, top - 1, left - 1, pw, k + 1
+            )
+        # Every pixel belongs to the peak that the steepest way up from it ends on.
+        _uphill(heights, pw, size, basin)
+        _climb(basin, domain, pixels)
         basins = 0
-        around = (-pw - 1, -pw, -pw + 1, -1, 1, pw - 1, pw, pw + 1)
-        for o in range(domain):
-            at = np.int64(queue[o] & np.uint64(0xFFFFFFFF))
-            c = contrasts[at]
-            brightest = np.int64(-1)
-            several = False
-            for step in around:
-                if owner[at + step] >= 0:
-                    if brightest < 0:
-                        brightest = at + step
-                    else:
-                        several |= owner[at + step] != owner[brightest]
-                        if contrasts[at + step] > contrasts[brightest]:
-                            brightest = at + step
-            if brightest < 0:
-                parent[basins] = basins
-                following[basins] = -1
-                last[basins] = basins
-                peak[basins] = c
-                dead[basins] = c < smallest_contrast
-                owner[at] = basins
-                within[at] = True
+        for q in range(pixels):
+            at = domain[q]
+            if basin[at] == at:
+                parent[at] = at
+                dead[at] = contrasts[at] < smallest_contrast
+                following[at] = -1
+                last[at] = at
+                number[at] = -1
                 basins += 1
-                continue
-            steepest = owner[brightest]
-            owner[at] = steepest
-            within[at] = within[brightest] and c >= fraction * peak[steepest]
-            if not several:
-                continue
-            for step in around:
-                if owner[at + step] < 0 or owner[at + step] == steepest:
-                    continue
-                higher, lower = _root(parent, steepest), _root(parent, owner[at + step])
-                if higher == lower:
-                    continue
-                if peak[higher] < peak[lower]:
-                    higher, lower = lower, higher
-                noise = peak[lower] - c <= np.float32(1.5 * deviation)
-                if noise and peak[lower] < fraction * peak[higher]:
-                    # A ripple on the slope of something brighter is no object.
-                    basin = lower
-                    while basin >= 0:
-                        dead[basin] = True
-                        basin = following[basin]
-                elif not (noise or c >= saddle * peak[lower]):
-                    continue
-                parent[lower] = higher
-                following[last[higher]] = lower
-                last[higher] = last[lower]
-        # Number the merged basins in order of their first pixel and count their pixels ...
-        number[:basins] = -1
+        if basins > 1:
+            _merge_basins(
+                basin, heights, contrasts, domain, pixels, pw,
+                (fraction, saddle, np.float32(1.5 * deviation)),
+                (parent, dead, following, last), queue, spare_queue,
+            )  # fmt: skip
+        # Number the merged basins in order of their first pixel and count the pixels within their outlines ...
+        kept = 0
+        for q in range(pixels):
+            at = domain[q]
+            peak = basin[at]
+            domain[kept] = at
+            kept += (contrasts[at] >= fraction * contrasts[peak]) & (not dead[peak])
         found = 0
-        for i in range(1, ch + 1):
-            for at in range(i * pw + 1, i * pw + cw + 1):
-                if not within[at] or dead[owner[at]]:
-                    continue
-                root = _root(parent, owner[at])
-                if number[root] < 0:
-                    number[root] = n_regions + found
-                    out_size[n_regions + found] = 0
-                    out_peak[n_regions + found] = peak[root]
-                    out_surroundings[n_regions + found, 0] = deviation
-                    out_surroundings[n_regions + found, 1] = np.sqrt(by_row * by_row + by_col * by_col)
-                    found += 1
-                out_size[number[root]] += 1
+        for q in range(kept):
+            root = _root(parent, basin[domain[q]])
+            basin[domain[q]] = root
+            if number[root] < 0:
+                number[root] = n_regions + found
+                out_size[n_regions + found] = 0
+                out_peak[n_regions + found] = contrasts[root]
+                out_surroundings[n_regions + found, 0] = deviation
+                out_surroundings[n_regions + found, 1] = np.sqrt(by_row * by_row + by_col * by_col)
+                found += 1
+            out_size[number[root]] += 1
         # ... then write them out object by object.
         place_of = np.empty(found, np.int64)
         for q in range(found):
             place_of[q] = n_pixels
             n_pixels += out_size[n_regions + q]
-        for i in range(1, ch + 1):
-            for at in range(i * pw + 1, i * pw + cw + 1):
-                if within[at] and not dead[owner[at]]:
-                    q = number[_root(parent, owner[at])] - n_regions
-                    out_pixel[place_of[q]] = np.int64(top + i - 1) * w + left + at - i * pw - 1
-                    out_contrast[place_of[q]] = contrasts[at]
-                    place_of[q] += 1
+        i = 0
+        for q in range(kept):
+            at = domain[q]
+            while at >= (i + 1) * pw:
+                i += 1
+            place = number[basin[at]] - n_regions
+            out_pixel[place_of[place]] = np.int64(top + i - 1) * w + left + at - i * pw - 1
+            out_contrast[place_of[place]] = contrasts[at]
+            place_of[place] += 1
         n_regions += found
     return (
         out_pixel[:n_pixels],

@@ -79,6 +79,23 @@ def write(typingctx: Any, row: Any, index: Any, value: Any) -> Any:
     return types.void(row, types.intp, row.dtype), generate
 
 
+@intrinsic
+def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
+    """Have ``array.ravel()[index]`` of a C-contiguous array in the cache soon; harmless outside of the array."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = make_array(signature.args[0])(context, builder, args[0])
+        address = builder.bitcast(builder.gep(source.data, [args[1]]), cgutils.voidptr_t)
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        # For reading, to be kept in every level of the cache, data.
+        builder.call(function, [address, flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
 def _running_clamp(backwards: bool) -> Any:
     """Build `clamp_right` or `clamp_left`."""
 

@@ -1,7 +1,7 @@
 import numba
 import numpy as np
 import pytest
-from mammocalc_kernels.streams import clamp_left, clamp_right, read, span, write
+from mammocalc_kernels.streams import clamp_left, clamp_right, prefetch, read, span, write
 
 
 @numba.njit
@@ -30,6 +30,17 @@ def test_spans_index_the_flat_array_and_calls_keep_their_order():
         assert np.array_equal(room, first)
         assert np.array_equal(out, first[:-1] + first[1:])
         flat += 1
+
+
+@numba.njit
+def prefetched(plane, index):
+    prefetch(plane, index)
+    return plane[0, 0]
+
+
+def test_what_is_asked_for_may_lie_outside():
+    plane = np.full((3, 4), 7, np.float32)
+    assert [prefetched(plane, index) for index in (0, 11, 12, -1, 1 << 40)] == [7] * 5
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
