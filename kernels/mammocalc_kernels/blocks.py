@@ -2,10 +2,59 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
+
+
+@kernel
+def _fold_rows(pixels: Any, total: Any, smallest: Any, largest: Any) -> None:
+    """Sum, least and greatest of each column of some rows of pixels; three rows at a time keep the sums in hand."""
+    line = pixels[0]
+    for column in range(len(line)):
+        value = line[column]
+        total[column] = value
+        smallest[column] = value
+        largest[column] = value
+    rows = pixels.shape[0]
+    threes = 1 + (rows - 1) // 3 * 3
+    for row in range(1, threes, 3):
+        one, two, three = pixels[row], pixels[row + 1], pixels[row + 2]
+        for column in range(len(one)):
+            a, b, c = one[column], two[column], three[column]
+            total[column] += np.uint32(a) + np.uint32(b) + np.uint32(c)
+            smallest[column] = min(smallest[column], min(a, min(b, c)))
+            largest[column] = max(largest[column], max(a, max(b, c)))
+    for row in range(threes, rows):
+        line = pixels[row]
+        for column in range(len(line)):
+            value = line[column]
+            total[column] += value
+            smallest[column] = min(smallest[column], value)
+            largest[column] = max(largest[column], value)
+
+
+@kernel
+def _fold_valid_rows(
+    pixels: Any, low: int, high: int, total: Any, smallest: Any, largest: Any, count: Any
+) -> None:
+    """The same of the pixels that are not in `low` to `high`, and how many there are; of none 0, 65535 and 0."""
+    total[:] = 0
+    smallest[:] = 65535
+    largest[:] = 0
+    count[:] = 0
+    for row in range(pixels.shape[0]):
+        line = pixels[row]
+        for column in range(len(line)):
+            value = line[column]
+            inside = np.uint16(value < low or value > high)
+            total[column] += np.uint32(value) * inside
+            count[column] += inside
+            smallest[column] = min(smallest[column], value if inside else np.uint16(65535))
+            largest[column] = max(largest[column], value if inside else np.uint16(0))
 
 
 @kernel
@@ -22,56 +71,31 @@ def _reduce_cell_rows(
     valid: NDArray[np.uint16],
 ) -> None:
     rows, columns = pixels.shape
-    cells = mean.shape[1]
-    padded = padding_low <= padding_high
     low = np.uint16(max(padding_low, 0))
     high = np.uint16(max(padding_high, 0))
     total = np.empty(columns, np.uint32)
     smallest = np.empty(columns, np.uint16)
     largest = np.empty(columns, np.uint16)
     count = np.empty(columns, np.uint16)
+    padded = padding_low <= padding_high
     for i in range(first, end):
-        top = i * step
-        bottom = min(top + step, rows)
         # Down the columns first: these loops vectorise, and only one row in `step` is left to add up across.
+        some = pixels[i * step : min((i + 1) * step, rows)]
         if padded:
-            total[:] = 0
-            smallest[:] = 65535
-            largest[:] = 0
-            count[:] = 0
-            for row in range(top, bottom):
-                for column in range(columns):
-                    value = pixels[row, column]
-                    inside = np.uint16(value < low or value > high)
-                    total[column] += np.uint32(value) * inside
-                    count[column] += inside
-                    smallest[column] = min(smallest[column], value if inside else np.uint16(65535))
-                    largest[column] = max(largest[column], value if inside else np.uint16(0))
+            _fold_valid_rows(some, low, high, total, smallest, largest, count)
         else:
-            for column in range(columns):
-                value = pixels[top, column]
-                total[column] = value
-                smallest[column] = value
-                largest[column] = value
-            for row in range(top + 1, bottom):
-                for column in range(columns):
-                    value = pixels[row, column]
-                    total[column] += value
-                    smallest[column] = min(smallest[column], value)
-                    largest[column] = max(largest[column], value)
-            count[:] = bottom - top
-        for j in range(cells):
-            left = j * step
-            right = min(left + step, columns)
+            _fold_rows(some, total, smallest, largest)
+        for j in range(mean.shape[1]):
+            # Slices: places in them need no check.
+            left, right = j * step, min((j + 1) * step, columns)
+            totals, lows, highs = total[left:right], smallest[left:right], largest[left:right]
+            cell_count = np.sum(count[left:right]) if padded else np.uint64(len(some) * len(totals))
             cell_total = np.uint64(0)
-            cell_count = 0
-            cell_least = np.uint16(65535)
-            cell_greatest = np.uint16(0)
-            for column in range(left, right):
-                cell_total += np.uint64(total[column])
-                cell_count += count[column]
-                cell_least = min(cell_least, smallest[column])
-                cell_greatest = max(cell_greatest, largest[column])
+            cell_least, cell_greatest = np.uint16(65535), np.uint16(0)
+            for k in range(len(totals)):
+                cell_total += np.uint64(totals[k])
+                cell_least = min(cell_least, lows[k])
+                cell_greatest = max(cell_greatest, highs[k])
             valid[i, j] = cell_count
             if cell_count > 0:
                 mean[i, j] = np.float32(np.float64(cell_total) / np.float64(cell_count))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc_kernels.compile import kernel
+from mammocalc_kernels.compile import kernel, run_bands
 
 
 @kernel
@@ -16,13 +18,16 @@ def _sample(
     stride: int,
     low: int,
     high: int,
+    first: int,
+    end: int,
     level: NDArray[np.float32],
     residual: NDArray[np.float32],
     centre: NDArray[np.uint16],
 ) -> int:
-    rows, columns = pixels.shape
+    columns = pixels.shape[1]
     found = 0
-    for row in range(2, rows - 2, stride):
+    for turn in range(first, end):
+        row = 2 + turn * stride
         cell_row = row // step
         for column in range(2, columns - 2, stride):
             if not cells[cell_row, column // step]:
@@ -31,8 +36,10 @@ def _sample(
             least = 65535
             greatest = 0
             for i in range(row - 2, row + 3):
-                for j in range(column - 2, column + 3):
-                    value = int(pixels[i, j])
+                # A slice: places in it need no check.
+                line = pixels[i, column - 2 : column + 3]
+                for j in range(5):
+                    value = int(line[j])
                     total += value
                     least = min(least, value)
                     greatest = max(greatest, value)
@@ -54,6 +61,7 @@ def sample_noise(
     stride: int,
     low: int = -1,
     high: int = 65536,
+    threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint16]]:
     """High-pass residual of pixels on a sparse lattice: the pixel less the mean of its 24 neighbours.
 
@@ -71,6 +79,8 @@ def sample_noise(
         Side of a cell and distance between samples along rows and columns, pixels.
     low, high : int
         A sample whose 5 x 5 window holds a value ``<= low`` or ``>= high`` is left out: clipped or padding.
+    threads : int
+        Bands of rows that are worked on at once.
 
     Returns
     -------
@@ -91,9 +101,17 @@ def sample_noise(
     rows, columns = pixels.shape
     if cells.dtype != np.bool_ or cells.shape != (-(-rows // step), -(-columns // step)):
         raise ValueError("cells: a bool array with one entry a cell is needed")
-    lattice = (max(rows - 4, 0) // stride + 1) * (max(columns - 4, 0) // stride + 1)
-    level = np.empty(lattice, np.float32)
-    residual = np.empty(lattice, np.float32)
-    centre = np.empty(lattice, np.uint16)
-    found = _sample(pixels, np.ascontiguousarray(cells), step, stride, low, high, level, residual, centre)
-    return level[:found], residual[:found], centre[:found]
+    turns, width = len(range(2, rows - 2, stride)), len(range(2, columns - 2, stride))
+    level = np.empty((turns, width), np.float32)
+    residual = np.empty((turns, width), np.float32)
+    centre = np.empty((turns, width), np.uint16)
+    inside = np.ascontiguousarray(cells)
+
+    def band(first: int, end: int) -> tuple[NDArray[Any], ...]:
+        own = [values[first:end].ravel() for values in (level, residual, centre)]
+        found = _sample(pixels, inside, step, stride, low, high, first, end, *own)
+        return tuple(values[:found] for values in own)
+
+    parts = run_bands(band, turns, threads, 16)
+    levels, residuals, centres = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return levels, residuals, centres

@@ -71,17 +71,14 @@ class _Window:
     column: int
 
 
-def find_foreign(
-    mammogram: Mammogram, cells: Cells, breast: Breast, pectoral: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Cells covered by foreign objects and a small rim around them.
+def find_small_objects(mammogram: Mammogram, cells: Cells, breast: Breast) -> NDArray[np.bool_]:
+    """Cells covered by markers, clips and strokes of letters and a small rim around them.
 
     Parameters
     ----------
     mammogram : Mammogram
     cells : Cells
     breast : Breast
-    pectoral : ndarray of bool, shape (cell_rows, cell_columns)
 
     Returns
     -------
@@ -91,16 +88,32 @@ def find_foreign(
     # Room for an object at the rim, and for the ground around it.
     window = bounding_window(breast.mask, round((NEAR_MM + 6.0) / cells.size_mm))
     white = _white(mammogram, cells)
-    mammogram, cells, breast = _cropped(mammogram, cells, breast, window)
-    found[window] = _small_objects(mammogram, cells, breast, white) | _long_edges(
-        cells, breast, pectoral[window]
-    )
+    pixels = tuple(slice(part.start * cells.step, part.stop * cells.step) for part in window)
+    cropped = dataclasses.replace(mammogram, pixels=mammogram.pixels[pixels])
+    found[window] = _small_objects(cropped, *_cropped(cells, breast, window), white)
     return found
 
 
-def _cropped(
-    mammogram: Mammogram, cells: Cells, breast: Breast, window: tuple[slice, slice]
-) -> tuple[Mammogram, Cells, Breast]:
+def find_long_edges(cells: Cells, breast: Breast, pectoral: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells along straight, sharp edges of several cm inside the breast: paddles, film borders, scanner lines.
+
+    Parameters
+    ----------
+    cells : Cells
+    breast : Breast
+    pectoral : ndarray of bool, shape (cell_rows, cell_columns)
+
+    Returns
+    -------
+    ndarray of bool, shape (cell_rows, cell_columns)
+    """
+    found = np.zeros(breast.mask.shape, np.bool_)
+    window = bounding_window(breast.mask, round((NEAR_MM + 6.0) / cells.size_mm))
+    found[window] = _long_edges(*_cropped(cells, breast, window), pectoral[window])
+    return found
+
+
+def _cropped(cells: Cells, breast: Breast, window: tuple[slice, slice]) -> tuple[Cells, Breast]:
     """The same with all arrays cut to a window of cells."""
     rows, columns = window
     row_min, col_min, row_max, col_max = breast.field
@@ -111,9 +124,7 @@ def _cropped(
         min(height, row_max - rows.start),
         min(width, col_max - columns.start),
     )
-    pixels = tuple(slice(part.start * cells.step, part.stop * cells.step) for part in window)
     return (
-        dataclasses.replace(mammogram, pixels=mammogram.pixels[pixels]),
         dataclasses.replace(
             cells,
             density=np.ascontiguousarray(cells.density[window]),
@@ -298,7 +309,7 @@ def _is_foreign(
 
 
 def _long_edges(cells: Cells, breast: Breast, pectoral: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Cells along straight, sharp edges of several cm inside the breast: paddles, film borders, scanner lines.
+    """See `find_long_edges`.
 
     Each steep cell votes for the one line that runs across its gradient; lines with votes for most of the least length
     are then followed, and kept where the step or the dip across them has one sign nearly all along.

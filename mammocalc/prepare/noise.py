@@ -72,6 +72,7 @@ def estimate_noise(
     top: int,
     stored_range: tuple[int, int],
     samples: int = 60_000,
+    threads: int = 1,
 ) -> NoiseCurve:
     """Noise curve from a sparse lattice of pixels in the given cells.
 
@@ -88,13 +89,15 @@ def estimate_noise(
         Least and greatest stored value of the image.
     samples : int
         About how many pixels to sample.
+    threads : int
+        The result does not depend on it.
     """
     from mammocalc_kernels.noise import sample_noise
 
     pixels = mammogram.pixels
     stride = max(1, int((cells.sum() * float(step * step) / samples) ** 0.5))
     low, high = _clipped_ends(*stored_range, mammogram.padding)
-    level, residual, centre = sample_noise(pixels, cells, step, stride, low, high)
+    level, residual, centre = sample_noise(pixels, cells, step, stride, low, high, threads)
     if len(level) < SMALLEST_BIN:
         level, residual, centre = sample_noise(pixels, cells, step, stride)
     if len(level) < SMALLEST_BIN:
@@ -147,7 +150,8 @@ def _binned(
     count = len(level)
     # Coarsely rounded noise has only a few residual values, and a median of few values is no measure. An even spread
     # over one rounding step is added and its variance taken off again; it is a fixed sequence, not chance.
-    spread = (np.arange(count) * 0.6180339887498949) % 1.0 - 0.5
+    spread = np.arange(count) * 0.6180339887498949
+    spread -= np.floor(spread) + 0.5
     dithered = np.abs(residual + spread * quantum)
     order = np.argsort(np.clip(np.rint(level), 0, 65535).astype(np.uint16), kind="stable")
     level, dithered = level[order], dithered[order]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from mammocalc.prepare.breast import Breast, breast_area_mm2, find_breast, skin_
 from mammocalc.prepare.cells import Cells, make_cells
 from mammocalc.prepare.density import density_curve
 from mammocalc.prepare.field_border import find_field_border
-from mammocalc.prepare.foreign import find_foreign
+from mammocalc.prepare.foreign import find_long_edges, find_small_objects
 from mammocalc.prepare.nipple import find_nipple
 from mammocalc.prepare.noise import estimate_noise, make_stabiliser
 from mammocalc.prepare.parameters import PrepareParameters
@@ -59,27 +61,8 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
 
     cells = make_cells(mammogram, parameters.cell_mm, threads)
     breast = find_breast(cells, mammogram.laterality, parameters)
-    skin = skin_distance(cells, breast)
-    pectoral = (
-        find_pectoral(cells, breast, mammogram.view)
-        if parameters.find_pectoral
-        else np.zeros_like(breast.mask)
-    )
-    foreign = (
-        find_foreign(mammogram, cells, breast, pectoral) | find_field_border(mammogram, cells, breast)
-        if parameters.find_foreign
-        else np.zeros_like(breast.mask)
-    )
-    anatomy = Anatomy(
-        step=cells.step,
-        breast=breast.mask,
-        pectoral=pectoral,
-        foreign=foreign,
-        skin_distance_mm=skin,
-        nipple=find_nipple(cells, breast, pectoral, mammogram.view),
-        chest_wall=breast.chest_wall,
-        breast_area_mm2=breast_area_mm2(cells, breast.mask),
-    )
+    anatomy = _anatomy(mammogram, cells, breast, parameters, threads)
+    foreign, skin = anatomy.foreign, anatomy.skin_distance_mm
     top = cells.top
     inside = breast.mask & ~foreign & (skin > 1.5) & cells.valid
     lowest, highest = int(cells.darkest.min()), int(cells.brightest.max())
@@ -91,6 +74,7 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
         top,
         stored_range,
         parameters.noise_samples,
+        threads,
     )
     grey_range = _grey_range(cells, breast, mammogram)
     stabiliser = make_stabiliser(curve, top, mammogram.dense_is_bright, grey_range[0])
@@ -108,6 +92,40 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
         density=density,
         noise_level=stored[order],
         noise_sigma=curve.sigma[order],
+    )
+
+
+def _anatomy(
+    mammogram: Mammogram, cells: Cells, breast: Breast, parameters: PrepareParameters, threads: int
+) -> Anatomy:
+    """What lies where, in two parts that do not wait for each other: with the muscle and without."""
+    from mammocalc_kernels.compile import run_each
+
+    nothing = np.zeros_like(breast.mask)
+
+    def muscle_and_nipple() -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[float, float] | None]:
+        pectoral = find_pectoral(cells, breast, mammogram.view) if parameters.find_pectoral else nothing
+        edges = find_long_edges(cells, breast, pectoral) if parameters.find_foreign else nothing
+        return pectoral, edges, find_nipple(cells, breast, pectoral, mammogram.view)
+
+    def skin_and_objects() -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        skin = skin_distance(cells, breast)
+        if not parameters.find_foreign:
+            return skin, nothing
+        objects = find_small_objects(mammogram, cells, breast)
+        return skin, objects | find_field_border(mammogram, cells, breast)
+
+    parts: list[Any] = run_each(lambda part: part(), [muscle_and_nipple, skin_and_objects], threads)
+    (pectoral, edges, nipple), (skin, objects) = parts
+    return Anatomy(
+        step=cells.step,
+        breast=breast.mask,
+        pectoral=pectoral,
+        foreign=edges | objects,
+        skin_distance_mm=skin,
+        nipple=nipple,
+        chest_wall=breast.chest_wall,
+        breast_area_mm2=breast_area_mm2(cells, breast.mask),
     )
 
 

@@ -41,6 +41,15 @@ def test_white_noise_keeps_its_deviation_and_ramps_cancel():
     assert abs(residual.mean()) < 0.5
 
 
+def test_threads_do_not_matter():
+    rng = np.random.default_rng(4)
+    pixels, cells = rng.integers(0, 500, (300, 200), np.uint16), rng.random((30, 20)) < 0.7
+    one, three = (sample_noise(pixels, cells, 10, 3, 1, 500, threads) for threads in (1, 3))
+    for a, b in zip(one, three, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert 0 < len(one[0]) < 99 * 66
+
+
 PIXELS, CELLS = np.zeros((10, 12), np.uint16), np.ones((2, 3), np.bool_)
 
 
