@@ -289,7 +289,11 @@ def _level_share(columns: Mapping[str, NDArray[Any]], members: NDArray[np.int64]
 
 
 def _median(values: NDArray[np.float64]) -> float:
-    return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
+    known = np.sort(values[~np.isnan(values)])
+    if not np.isfinite(known).any():
+        return float("nan")
+    # What `numpy.nanmedian` checks besides takes longer than the work on so few values.
+    return float(0.5 * (known[(len(known) - 1) // 2] + known[len(known) // 2]))
 
 
 def _interquartile_range(values: NDArray[np.float64]) -> float:

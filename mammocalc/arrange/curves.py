@@ -14,8 +14,6 @@ STEP_MM = 0.5
 """Distance of points along a curve."""
 SMOOTH_MM = 1.5
 """Standard deviation of the smoothing along a curve."""
-KNOWN_MIDDLES = 5
-"""So many middles near by say on which side of a single wall the vessel lies."""
 LEAST_PAIRED_MM = 1.5
 """Pieces that lie side by side over less are no second wall."""
 
@@ -99,8 +97,10 @@ def angles_deg(curve: Curve, pieces: Pieces) -> NDArray[np.float64]:
 
 def tangents_of(line: Points) -> Points:
     """Unit tangents of a curve at its points."""
-    tangents = np.gradient(line, axis=0)
-    out: Points = tangents / np.maximum(np.linalg.norm(tangents, axis=1), 1e-9)[:, None]
+    out = np.empty_like(line)
+    out[1:-1] = (line[2:] - line[:-2]) / 2
+    out[0], out[-1] = line[1] - line[0], line[-1] - line[-2]
+    out /= np.maximum(np.sqrt(out[:, 0] ** 2 + out[:, 1] ** 2), 1e-9)[:, None]
     return out
 
 
@@ -136,11 +136,15 @@ def _ordered_path(points: Points, reach_mm: float) -> Points:
 
 def resampled(line: Points) -> Points:
     """The same curve with points `STEP_MM` apart."""
-    step = np.linalg.norm(np.diff(line, axis=0), axis=1)
-    arc = np.concatenate([[0.0], np.cumsum(step)])
+    down, right = (line[1:] - line[:-1]).T
+    arc = np.zeros(len(line))
+    np.cumsum(np.sqrt(down**2 + right**2), out=arc[1:])
     count = int(arc[-1] / STEP_MM) + 1
     wanted = np.linspace(0.0, arc[-1], count) if count > 1 else np.zeros(1)
-    return np.stack([np.interp(wanted, arc, line[:, k]) for k in (0, 1)], axis=1)
+    out = np.empty((count, 2))
+    for k in range(2):
+        out[:, k] = np.interp(wanted, arc, line[:, k])
+    return out
 
 
 def _smoothed(line: Points) -> Points:
@@ -157,10 +161,11 @@ def _smoothed(line: Points) -> Points:
     longer = np.concatenate([*[longer[:1]] * (reach - pad), longer, *[longer[-1:]] * (reach - pad)])
     taps = np.exp(-0.5 / (SMOOTH_MM / STEP_MM) ** 2 * np.arange(-reach, reach + 1) ** 2)
     taps /= taps.sum()
-    out: Points = taps[reach] * longer[reach : reach + len(line)]
-    for k in range(reach):
-        out = out + taps[k] * (longer[k : k + len(line)] + longer[2 * reach - k : 2 * reach - k + len(line)])
-    return out
+    # From the middle out: the two ends are alike, whichever comes first.
+    windows = longer[np.arange(2 * reach + 1)[:, None] + np.arange(len(line))]
+    pairs = windows[:reach] + windows[:reach:-1]
+    out: Points = np.concatenate([taps[reach] * windows[reach : reach + 1], taps[:reach, None, None] * pairs])
+    return out.sum(axis=0)
 
 
 def _middles(points: Points, directions: Points, least_mm: float, parameters: ArrangeParameters) -> Points:
@@ -169,54 +174,19 @@ def _middles(points: Points, directions: Points, least_mm: float, parameters: Ar
     Beside an opposite wall that is half of the way to it; elsewhere half of the usual distance, to the side on which
     the nearest known middles lie. Where hardly anything has an opposite, there is one wall, and nothing moves.
     """
-    opposite, distance = _opposites(points, directions, least_mm, parameters)
+    from mammocalc_kernels.walls import facing_points, middle_points
+
+    straight = float(np.cos(np.radians(parameters.track_bend_deg)))
+    opposite, distance = facing_points(
+        points, directions, straight, least_mm, parameters.wall_most_mm, STEP_MM
+    )
     paired = opposite >= 0
     # Both walls are sampled at every step, and most points share their place with those of the other wall.
     if STEP_MM * paired.sum() < 2 * parameters.vessel_paired_mm:
         return points
-    out = points.copy()
-    out[paired] = 0.5 * (points[paired] + points[opposite[paired]])
     half = 0.5 * float(np.median(distance[paired]))
     aside = half * np.stack([-directions[:, 1], directions[:, 0]], axis=1)
-    known, rest = out[paired], np.flatnonzero(~paired)
-    while len(rest):
-        apart = ((points[rest][:, None, :] - known[None, :, :]) ** 2).sum(axis=2)
-        k = int(apart.min(axis=1).argmin())
-        near = known[np.argsort(apart[k], kind="stable")[:KNOWN_MIDDLES]].mean(axis=0)
-        one = rest[k]
-        sides = np.stack([points[one] + aside[one], points[one] - aside[one]])
-        out[one] = sides[((sides - near) ** 2).sum(axis=1).argmin()]
-        known, rest = np.vstack([known, out[one]]), np.delete(rest, k)
-    return out
-
-
-def _opposites(
-    points: Points, directions: Points, least_mm: float, parameters: ArrangeParameters
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """For each point the nearest one of a parallel wall opposite to it, -1 for none, and the distance across."""
-    from mammocalc_kernels.neighbours import near_pairs
-
-    one, other, _ = near_pairs(points[:, 0], points[:, 1], parameters.wall_most_mm + STEP_MM)
-    a, b = np.concatenate([one, other]), np.concatenate([other, one])
-    cosine = np.einsum("ij,ij->i", directions[a], directions[b])
-    mean = directions[a] + np.where(cosine < 0, -1.0, 1.0)[:, None] * directions[b]
-    mean /= np.maximum(np.linalg.norm(mean, axis=1), 1e-9)[:, None]
-    offset = points[b] - points[a]
-    along = np.abs(np.einsum("ij,ij->i", offset, mean))
-    across = np.abs(offset[:, 0] * mean[:, 1] - offset[:, 1] * mean[:, 0])
-    facing = (
-        (np.abs(cosine) >= np.cos(np.radians(parameters.track_bend_deg)))
-        & (along <= STEP_MM)
-        & (across >= least_mm)
-        & (across <= parameters.wall_most_mm)
-    )
-    a, b, across, along = a[facing], b[facing], across[facing], along[facing]
-    order = np.lexsort((b, across + along, a))
-    first = np.unique(a[order], return_index=True)[1]
-    opposite, distance = np.full(len(points), -1, np.int64), np.full(len(points), np.nan)
-    chosen = order[first]
-    opposite[a[chosen]], distance[a[chosen]] = b[chosen], across[chosen]
-    return opposite, distance
+    return middle_points(points, aside, opposite)
 
 
 def _typical_length(lengths: NDArray[np.float64]) -> float:
@@ -232,21 +202,15 @@ def _walls(
     parameters: ArrangeParameters,
 ) -> tuple[float, float]:
     """Median separation of two thin walls on either side of the curve, and the length over which there are both."""
+    from mammocalc_kernels.walls import wall_courses
+
     at = np.arange(0.5 * STEP_MM, max(length, STEP_MM), STEP_MM)
-    near = np.abs(along[None, :] - at[:, None]) <= 1.0
-    centre, scatter = [], []
-    for side in (across <= -0.25 * least, across >= 0.25 * least):
-        mine = near & side[None, :]
-        count = np.maximum(mine.sum(axis=1), 1)
-        mean = np.where(mine.any(axis=1), (mine * across[None, :]).sum(axis=1) / count, np.nan)
-        spread = np.sqrt((mine * (across[None, :] - np.nan_to_num(mean)[:, None]) ** 2).sum(axis=1) / count)
-        centre.append(mean)
-        scatter.append(spread)
+    centre, scatter = wall_courses(along, across, at, 1.0, 0.25 * least)
     separation = centre[1] - centre[0]
     two = (
         (separation >= least)
         & (separation <= parameters.wall_most_mm)
-        & (np.maximum(*scatter) <= parameters.wall_scatter_mm)
+        & (scatter.max(axis=0) <= parameters.wall_scatter_mm)
     )
     if STEP_MM * two.sum() < LEAST_PAIRED_MM:
         return float("nan"), 0.0

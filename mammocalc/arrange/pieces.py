@@ -73,7 +73,7 @@ class Pieces:
         slope = -2.0 * bow * t + twist * (3.0 * t**2 - 0.6)
         tangent = along + slope[:, None] * across
         position = self.centre[owner] + half * (t[:, None] * along + aside[:, None] * across)
-        return position, tangent / np.linalg.norm(tangent, axis=1)[:, None]
+        return position, tangent / np.sqrt(tangent[:, 0] ** 2 + tangent[:, 1] ** 2)[:, None]
 
     def ends(self) -> tuple[Points, Points]:
         """Both ends of every piece, and the directions in which it leaves them.

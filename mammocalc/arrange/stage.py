@@ -16,7 +16,7 @@ from mammocalc.arrange.curves import Curve, curve_of
 from mammocalc.arrange.links import untangled
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import Points, as_pieces, large, rings, rods, strands
-from mammocalc.arrange.vessel import aim_deg, in_band, looks_like_vessel, vessel_fraction
+from mammocalc.arrange.vessel import aim_deg, capsules, in_band, looks_like_vessel, vessel_fraction
 from mammocalc.measure.measurements import Measurements
 from mammocalc.prepare.scene import Scene
 
@@ -102,8 +102,10 @@ def _chains(
     pieces = strands(scene, measurements, parameters)
     sure = measurements.columns["score"][pieces.index] >= parameters.founding_score
 
+    covers = capsules(everything, scene)
+
     def support(path: Points) -> float:
-        return vessel_fraction(scene, path, everything, parameters)
+        return vessel_fraction(scene, path, covers, parameters)
 
     found = [(group, curve) for group, curve in untangled(pieces, parameters) if sure[group].any()]
     groups, curves = [group for group, _ in found], [curve for _, curve in found]

@@ -24,7 +24,9 @@ RIM_MM = 0.25
 """Blur around a calcification that is left out with it."""
 
 
-def vessel_fraction(scene: Scene, curve: Points, covered: Pieces, parameters: ArrangeParameters) -> float:
+def vessel_fraction(
+    scene: Scene, curve: Points, covers: NDArray[np.float64], parameters: ArrangeParameters
+) -> float:
     """Share of a curve's length that lies on a vessel-scale ridge.
 
     Parameters
@@ -32,10 +34,11 @@ def vessel_fraction(scene: Scene, curve: Points, covered: Pieces, parameters: Ar
     scene : Scene
     curve : ndarray of float64, shape (k, 2)
         (row, col) in mm of stored pixels, `mammocalc.arrange.curves.STEP_MM` apart.
-    covered : Pieces
-        Calcifications near the curve, which are left out: a row of them is a ridge by itself.
+    covers : ndarray of float64, shape (m, 5)
+        From `capsules`: calcifications, which are left out: a row of them is a ridge by itself.
     """
     from mammocalc_kernels.cross_profiles import cross_profiles
+    from mammocalc_kernels.ridges import ridge_significance
 
     spacing = scene.pixel_spacing_mm
     tangents = tangents_of(curve)
@@ -51,10 +54,20 @@ def vessel_fraction(scene: Scene, curve: Points, covered: Pieces, parameters: Ar
         points / spacing - origin,
         normals,
         _offsets() / spacing,
-        _capsules(covered, spacing, origin),
+        covers,
     )
-    on_ridge = _ridge_significance(profile) >= parameters.ridge_clear
+    # One row for each width and place of the strip: a vessel keeps both, chance ridges do not.
+    window = max(1, round(2 * WINDOW_MM / STEP_MM))
+    on_ridge = ridge_significance(profile, _strips(), window) >= parameters.ridge_clear
     return float(on_ridge[:, ::2].mean(axis=1).max())
+
+
+def capsules(pieces: Pieces, scene: Scene) -> NDArray[np.float64]:
+    """What the pieces cover on the scene's plane, as `mammocalc_kernels.cross_profiles.cross_profiles` takes it."""
+    spacing = scene.pixel_spacing_mm
+    ends = pieces.ends()[0] / spacing - np.array(scene.origin, np.float64)
+    radius = (0.5 * pieces.calibre_mm + RIM_MM) / spacing
+    return np.column_stack([ends[:, 0], ends[:, 1], radius])
 
 
 def aim_deg(curve: Points, nipple: Points | None) -> float:
@@ -140,23 +153,6 @@ def _interpolated(at: NDArray[np.float64], values: Points) -> Points:
     return np.stack([np.interp(at, index, values[:, k]) for k in range(values.shape[1])], axis=1)
 
 
-def _capsules(pieces: Pieces, spacing: float, origin: NDArray[np.float64]) -> NDArray[np.float64]:
-    ends = pieces.ends()[0] / spacing - origin
-    radius = (0.5 * pieces.calibre_mm + RIM_MM) / spacing
-    return np.column_stack([ends[:, 0], ends[:, 1], radius])
-
-
-def _ridge_significance(profile: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How many standard errors a strip stands above the higher of its two flanks, all along a curve.
-
-    One row for each width and place of the strip: a vessel keeps both, chance ridges do not. Where too much is
-    covered by calcifications to tell, minus infinity.
-    """
-    mean, error = _windowed(profile, _strips(), max(1, round(2 * WINDOW_MM / STEP_MM)))
-    above = [(mean[::3] - mean[flank::3]) / np.hypot(error[::3], error[flank::3]) for flank in (1, 2)]
-    return np.nan_to_num(np.minimum(*above), nan=-np.inf)
-
-
 @cache
 def _offsets() -> NDArray[np.float64]:
     """Places across a vessel that profiles are sampled at, mm."""
@@ -166,10 +162,10 @@ def _offsets() -> NDArray[np.float64]:
 
 @cache
 def _strips() -> NDArray[np.int64]:
-    """First and end sample of every strip that is looked at, each followed by its two flanks."""
+    """First and end sample of every strip that is looked at and of its two flanks, shape (strips, 3, 2)."""
     shifts = np.arange(-SHIFT_MM, SHIFT_MM + 1e-9, 0.3)
     places = [(half_width, shift) for half_width in HALF_WIDTHS_MM for shift in shifts]
-    return np.array([strip for place in places for strip in _strip_and_flanks(_offsets(), *place)])
+    return np.array([_strip_and_flanks(_offsets(), *place) for place in places])
 
 
 def _strip_and_flanks(offsets: NDArray[np.float64], half_width: float, shift: float) -> list[tuple[int, int]]:
@@ -179,46 +175,3 @@ def _strip_and_flanks(offsets: NDArray[np.float64], half_width: float, shift: fl
     before = np.flatnonzero((shift - offsets > gap) & (shift - offsets <= reach))
     after = np.flatnonzero((offsets - shift > gap) & (offsets - shift <= reach))
     return [(int(part[0]), int(part[-1]) + 1) if len(part) else (0, 0) for part in (middle, before, after)]
-
-
-def _windowed(
-    profile: NDArray[np.float64], strips: NDArray[np.int64], window: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean over each strip and a running window along the curve, and its standard error, from row to row of the window.
-
-    A row a strip.
-    """
-    seen = np.isfinite(profile)
-    first, end = strips.T
-    count, total_value = (
-        np.diff(_sums_before(values)[:, strips], axis=2)[:, :, 0].T
-        for values in (seen.astype(np.float64), np.where(seen, profile, 0.0))
-    )
-    enough = count >= 0.3 * (end - first)[:, None]
-    row_mean = np.where(enough, total_value / np.maximum(count, 1), 0.0)
-    weight = enough.astype(np.float64)
-    total, mean, square = (
-        _running_mean(values, window) for values in (weight, row_mean * weight, row_mean**2 * weight)
-    )
-    safe = np.maximum(total, 1e-9)
-    mean, square = mean / safe, square / safe
-    rows = total * window
-    error = np.sqrt(np.maximum(square - mean**2, 1e-12) / np.maximum(rows - 1, 0.5))
-    known = rows >= 2.5
-    return np.where(known, mean, np.nan), np.where(known, error, np.nan)
-
-
-def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """Mean along rows over the window around each value, which begins half of it before; ends are repeated."""
-    before = window // 2
-    values = np.ascontiguousarray(values)  # sums go along rows
-    first, last = values[:, :1], values[:, -1:]
-    longer = np.concatenate((*[first] * before, values, *[last] * (window - 1 - before)), axis=1)
-    start = longer[:, :window].sum(axis=1, keepdims=True) / window
-    change = (longer[:, window:] - longer[:, :-window]) / window
-    return np.cumsum(np.concatenate((start, change), axis=1), axis=1)
-
-
-def _sums_before(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Running sums along rows, with the empty sum first."""
-    return np.concatenate((np.zeros((len(values), 1)), np.cumsum(values, axis=1)), axis=1)
