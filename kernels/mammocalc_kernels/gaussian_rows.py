@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel
+from mammocalc_kernels.streams import span
 
 
 class Closeness(NamedTuple):
@@ -267,7 +268,7 @@ def mirrored(position, size):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def offsets_across(offsets, pairs, stride, start, held, row, height, width):  # type: ignore[no-untyped-def]
+def offsets_across(offsets, pairs, stride, start, held, row, height, pitch):  # type: ignore[no-untyped-def]
     """Where the rows that a vertical filter looks at begin in a flat buffer.
 
     Parameters
@@ -277,16 +278,18 @@ def offsets_across(offsets, pairs, stride, start, held, row, height, width):  # 
     pairs, stride : int
         Taps on each side, and the distance from one to the next in rows.
     start, held : int
-        The buffer holds plane row i at ``start + (i % held) * width``: the whole plane where `held` is the
+        The buffer holds plane row i at ``start + (i % held) * pitch``: the whole plane where `held` is the
         height, else a ring of its latest rows, at least ``2 * pairs * stride + 1`` of them as far as they
         exist.
-    row, height, width : int
-        Output row, and the plane's shape; rows beyond the border mirror it.
+    row, height : int
+        Output row, and rows of the plane; those beyond the border mirror it.
+    pitch : int
+        From one row in the buffer to the next.
     """
-    offsets[0] = start + (row % held) * width
+    offsets[0] = start + (row % held) * pitch
     for j in range(1, pairs + 1):
-        offsets[2 * j - 1] = start + (mirrored(row - j * stride, height) % held) * width
-        offsets[2 * j] = start + (mirrored(row + j * stride, height) % held) * width
+        offsets[2 * j - 1] = start + (mirrored(row - j * stride, height) % held) * pitch
+        offsets[2 * j] = start + (mirrored(row + j * stride, height) % held) * pitch
 
 
 @kernel
@@ -442,29 +445,39 @@ def slope_curvature(out, at, pitch, source, offsets, first, second, width):  # t
         out[to_2 + x] = t0 * source[c + x] + t1 * (l1 + r1) + t2 * (l2 + r2) + t3 * (l3 + r3) + t4 * (l4 + r4)
 
 
+BATCH = 8
+"""Rows of a cascade that are made in one go."""
+
+STRIP = 256
+"""Columns of a cascade that are made in one go, px."""
+
+
 class Layout(NamedTuple):
     """When the rows of a cascade are made, how many of each scale are held, and where.
 
     Attributes
     ----------
     lag : ndarray of int64, shape (scales,)
-        A scale's row is made as soon as the rows below it that its blur needs are there: `lag` rows after the
-        first scale's.
+        A scale's rows are made, `BATCH` at a time, as soon as the rows below them that their blur needs are there:
+        `lag` rows after the first scale's.
     finish : int
         Rows from a row of the first scale to the row that is finished in the same step.
     held : ndarray of int64, shape (scales,)
         Rows to hold in the ring of each scale.
     start : ndarray of int64, shape (scales + 1,)
         Where each ring begins in one flat buffer, and its size.
-    reach : int
-        Distance from the centre to the last tap, largest of all scales, px.
+    pitch : int
+        From one row in a ring to the next: whole cache lines.
+    margin : int
+        Distance from the centre to the last tap, largest of all scales, px; rounded up to whole cache lines.
     """
 
     lag: NDArray[np.int64]
     finish: int
     held: NDArray[np.int64]
     start: NDArray[np.int64]
-    reach: int
+    pitch: int
+    margin: int
 
 
 def cascade_layout(cascade: Cascade, width: int, looked_at: NDArray[np.int64] | None = None) -> Layout:
@@ -482,53 +495,103 @@ def cascade_layout(cascade: Cascade, width: int, looked_at: NDArray[np.int64] | 
     looked_at = np.zeros_like(extent) if looked_at is None else looked_at
     lag = np.concatenate(([0], np.cumsum(extent[1:])))
     finish = int((lag + looked_at).max())
-    held = finish - lag + looked_at + 1
-    held[:-1] = np.maximum(held[:-1], 2 * extent[1:] + 1)
-    start = np.concatenate(([0], np.cumsum(held * width)))
-    return Layout(lag, finish, held, start, int(extent.max()))
+    held = finish - lag + looked_at + BATCH
+    held[:-1] = np.maximum(held[:-1], 2 * extent[1:] + BATCH)
+    pitch = whole_lines(width)
+    start = np.concatenate(([0], np.cumsum(held * pitch)))
+    return Layout(lag, finish, held, start, pitch, whole_lines(int(extent.max())))
+
+
+def whole_lines(values: int) -> int:
+    """A number of float32 rounded up to whole cache lines of 64 bytes."""
+    return -(-values // 16) * 16
 
 
 @kernel
-def blur_row(  # type: ignore[no-untyped-def]
-    rings, start, held, scale, plane, width, row, first_col, end_col, taps, stride, padded, offsets
+def room_for(size):  # type: ignore[no-untyped-def]
+    """Room for `size` float32 that begins with a cache line: what lies across two takes twice as long to load."""
+    room = np.empty(size + 15, np.float32)
+    ahead = (16 - np.int64(room.ctypes.data >> 2)) & 15
+    return room[ahead : ahead + size]
+
+
+@kernel
+def whole_rows(height, width):  # type: ignore[no-untyped-def]
+    """First and end column of each row of a plane of which everything is wanted."""
+    columns = np.zeros((height, 2), np.int64)
+    columns[:, 1] = width
+    return columns
+
+
+@kernel
+def blur_rows(  # type: ignore[no-untyped-def]
+    rings, start, held, pitch, scale, plane, width, first_row, end_row, columns, taps, stride, padded, offsets
 ):
-    """Make one row of one scale of a cascade, from the ring of the scale before or from the plane.
+    """Make some rows of one scale of a cascade, from the ring of the scale before or from the plane.
 
     Parameters
     ----------
     rings : ndarray of float32, shape (start[-1],)
-        Plane row i of scale k lies at ``start[k] + (i % held[k]) * w``.
-    start, held : ndarray of int64
+        Plane row i of scale k lies at ``start[k] + (i % held[k]) * pitch``.
+    start, held, pitch
         As in `Layout`.
-    scale, row : int
+    scale : int
         What to make.
     plane : ndarray of float32, shape (h * w,)
     width : int
         w.
-    first_col, end_col : int
-        The columns to make, as if the plane ended there; at least one.
+    first_row, end_row : int
+        The rows to make, at most `BATCH`.
+    columns : ndarray of int64, shape (h, 2)
+        First and end column of each row to make, as if the plane ended there. Fastest where the first is a multiple of
+        16.
     taps : ndarray of float32, shape (pairs + 1,)
     stride : int
-    padded : ndarray of float32, shape (at least w + 2 * pairs * stride,)
-        Scratch.
-    offsets : ndarray of uint64, shape (at least 2 * pairs + 1,)
+    padded : ndarray of float32, shape (BATCH * at least (w + 2 * margin),)
+        Scratch, whole cache lines a row; the margin as in `Layout`.
+    offsets : ndarray of uint64, shape (BATCH * at least (2 * pairs + 1),)
         Scratch.
     """
     height = plane.size // width
-    made = end_col - first_col
     pairs = taps.size - 1
     radius = pairs * stride
-    at = start[scale] + (row % held[scale]) * width + first_col
+    margin = (radius + 15) & ~15
+    # Views without reference counts: to count them, with an atomic instruction each, takes as long as the filters.
+    ring, flat, weights = span(rings, 0, rings.size), span(plane, 0, plane.size), span(taps, 0, taps.size)
+    room, looks = padded.size // BATCH, offsets.size // BATCH
+    along = span(offsets, 0, looks)
+    left, right = width, 0
+    for row in range(first_row, end_row):
+        first, end = columns[row, 0], columns[row, 1]
+        if first >= end:
+            continue
+        left, right = min(left, first), max(right, end)
+        across = span(offsets, (row - first_row) * looks, looks)
+        if pairs == 0:
+            at = start[scale] + (row % held[scale]) * pitch
+            ring[at + first : at + end] = flat[row * width + first : row * width + end]
+        elif scale == 0:
+            offsets_across(across, pairs, stride, 0, height, row, height, width)
+        else:
+            offsets_across(across, pairs, stride, start[scale - 1], held[scale - 1], row, height, pitch)
     if pairs == 0:
-        rings[at : at + made] = plane[row * width + first_col : row * width + end_col]
         return
-    if scale == 0:
-        offsets_across(offsets, pairs, stride, first_col, height, row, height, width)
-        symmetric(padded, radius, plane, offsets, taps, made)
-    else:
-        before = start[scale - 1] + first_col
-        offsets_across(offsets, pairs, stride, before, held[scale - 1], row, height, width)
-        symmetric(padded, radius, rings, offsets, taps, made)
-    mirror_ends(padded, radius, made, radius)
-    offsets_along(offsets, pairs, stride, radius)
-    symmetric(rings, at, padded, offsets, taps, made)
+    # Strip by strip, so that the lines that neighbouring rows share are still in the nearest cache.
+    for strip in range(left, right, STRIP):
+        for row in range(first_row, end_row):
+            first, end = max(strip, columns[row, 0]), min(strip + STRIP, columns[row, 1])
+            if first < end:
+                line = span(padded, (row - first_row) * room + margin + first - columns[row, 0], end - first)
+                across = span(offsets, (row - first_row) * looks, looks)
+                if scale == 0:
+                    symmetric(line, 0, flat[first:], across, weights, end - first)
+                else:
+                    symmetric(line, 0, ring[first:], across, weights, end - first)
+    for row in range(first_row, end_row):
+        first, end = columns[row, 0], columns[row, 1]
+        if first < end:
+            line = span(padded, (row - first_row) * room, room)
+            mirror_ends(line, margin, end - first, radius)
+            offsets_along(along, pairs, stride, margin)
+            at = start[scale] + (row % held[scale]) * pitch + first
+            symmetric(ring, at, line, along, weights, end - first)

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.gaussian_rows import (
+    BATCH,
     FOR_DERIVATIVES,
     Cascade,
     antisymmetric,
     blur_cascade,
-    blur_row,
+    blur_rows,
     cascade_layout,
     derivative_stencils,
     derivative_taps,
@@ -33,9 +34,12 @@ from mammocalc_kernels.gaussian_rows import (
     mirrored,
     offsets_across,
     offsets_along,
+    room_for,
     slope_curvature,
     symmetric,
     value_slope_curvature,
+    whole_lines,
+    whole_rows,
 )
 
 # Scales below the first are filtered straight from the plane; between the two all but the last 1 px of the
@@ -323,6 +327,7 @@ def _run(
         looked_at = np.zeros_like(plan.pairs)
         np.maximum.at(looked_at, plan.level, plan.radius)
         layout = cascade_layout(Cascade(plan.taps, plan.pairs, plan.stride), plane.shape[1], looked_at)
+        layout = layout._replace(margin=max(layout.margin, whole_lines(int(plan.radius.max()))))
         run_bands(
             partial(
                 _hessian_rows,
@@ -357,7 +362,8 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
     finish,
     held,
     start,
-    reach,
+    ring_pitch,
+    margin,
     norm,
     ridge_out,
     blob_out,
@@ -368,70 +374,57 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
     """Rows `first_row` to `end_row` of the measures; `blob_out` or `orientation_out` of no size is not
     written.
 
-    plane (h * w,) float32; the plan as in `_Plan`, lag to reach as in `Layout`; norm float32, ``1 / structure ** 2``.
+    plane (h * w,) float32; the plan as in `_Plan`, lag to margin as in `Layout`; norm float32, ``1 / structure ** 2``.
     """
     height = plane.size // width
-    rings = np.empty(start[pairs.size], np.float32)
+    rings = room_for(start[pairs.size])
     # Three padded rows: value, slope and curvature across rows; after the last, the row's own second
     # derivatives.
-    margin = max(reach, smooth.shape[1] - 1)
-    pitch = width + 2 * margin
-    padded = np.empty(3 * pitch, np.float32)
-    half_rr, rc, half_cc = (
-        np.empty(width, np.float32),
-        np.empty(width, np.float32),
-        np.empty(width, np.float32),
-    )
-    offsets = np.empty(2 * max(taps.shape[1], smooth.shape[1]) - 1, np.uint64)
+    pitch = ring_pitch + 2 * margin
+    padded = room_for(3 * pitch)
+    half_rr, rc, half_cc = room_for(width), room_for(width), room_for(width)
+    offsets = np.empty(2 * smooth.shape[1] - 1, np.uint64)
+    lines = room_for(BATCH * pitch)
+    across = np.empty(BATCH * (2 * taps.shape[1] - 1), np.uint64)
+    every = whole_rows(height, width)
 
-    for step in range(max(0, first_row - finish), end_row + finish):
+    for step in range(max(0, first_row - finish), end_row + finish, BATCH):
         for k in range(pairs.size):
-            row = step - lag[k]
             beyond = finish - lag[k]
-            if row >= max(0, first_row - beyond) and row < min(height, end_row + beyond):
-                blur_row(
-                    rings,
-                    start,
-                    held,
-                    k,
-                    plane,
-                    width,
-                    row,
-                    0,
-                    width,
-                    taps[k, : pairs[k] + 1],
-                    stride[k],
-                    padded,
-                    offsets,
-                )
-        row = step - finish
-        if row < first_row:
-            continue
-        for i in range(level.size):
-            k = level[i]
-            r = radius[i]
-            value, slope, curvature = smooth[i, : r + 1], first[i, : r + 1], second[i, : r + 1]
-            offsets_across(offsets, r, 1, start[k], held[k], row, height, width)
-            if smoothed[i]:
-                at = start[k] + (row % held[k]) * width
-                padded[margin : margin + width] = rings[at : at + width]
-                slope_curvature(padded, margin + pitch, pitch, rings, offsets, slope, curvature, width)
-            else:
-                value_slope_curvature(padded, margin, pitch, rings, offsets, value, slope, curvature, width)
-                mirror_ends(padded, margin + 2 * pitch, width, r)
-                offsets_along(offsets, r, 1, margin + 2 * pitch)
-                symmetric(half_rr, 0, padded, offsets, value, width)
-            mirror_ends(padded, margin, width, r)
-            offsets_along(offsets, r, 1, margin)
-            symmetric(half_cc, 0, padded, offsets, curvature, width)
-            mirror_ends(padded, margin + pitch, width, r)
-            offsets_along(offsets, r, 1, margin + pitch)
-            antisymmetric(rc, 0, padded, offsets, slope, width)
-            rr = padded[margin + 2 * pitch : margin + 2 * pitch + width] if smoothed[i] else half_rr
-            if orientation_out.size:
-                _larger_ridge(ridge_out[row], orientation_out[row], rr, rc, half_cc, norm, i == 0)
-            if blob_out.size:
-                _larger_measures(ridge_out[row], blob_out[row], rr, rc, half_cc, norm, i == 0)
+            begin = max(0, first_row - beyond, step - lag[k])
+            stop = min(height, end_row + beyond, step - lag[k] + BATCH)
+            blur_rows(
+                rings, start, held, ring_pitch, k, plane, width, begin, stop,
+                every, taps[k, : pairs[k] + 1], stride[k], lines, across,
+            )  # fmt: skip
+        for row in range(max(first_row, step - finish), min(end_row, step - finish + BATCH)):
+            for i in range(level.size):
+                k = level[i]
+                r = radius[i]
+                value, slope, curvature = smooth[i, : r + 1], first[i, : r + 1], second[i, : r + 1]
+                offsets_across(offsets, r, 1, start[k], held[k], row, height, ring_pitch)
+                if smoothed[i]:
+                    at = start[k] + (row % held[k]) * ring_pitch
+                    padded[margin : margin + width] = rings[at : at + width]
+                    slope_curvature(padded, margin + pitch, pitch, rings, offsets, slope, curvature, width)
+                else:
+                    value_slope_curvature(
+                        padded, margin, pitch, rings, offsets, value, slope, curvature, width
+                    )
+                    mirror_ends(padded, margin + 2 * pitch, width, r)
+                    offsets_along(offsets, r, 1, margin + 2 * pitch)
+                    symmetric(half_rr, 0, padded, offsets, value, width)
+                mirror_ends(padded, margin, width, r)
+                offsets_along(offsets, r, 1, margin)
+                symmetric(half_cc, 0, padded, offsets, curvature, width)
+                mirror_ends(padded, margin + pitch, width, r)
+                offsets_along(offsets, r, 1, margin + pitch)
+                antisymmetric(rc, 0, padded, offsets, slope, width)
+                rr = padded[margin + 2 * pitch : margin + 2 * pitch + width] if smoothed[i] else half_rr
+                if orientation_out.size:
+                    _larger_ridge(ridge_out[row], orientation_out[row], rr, rc, half_cc, norm, i == 0)
+                if blob_out.size:
+                    _larger_measures(ridge_out[row], blob_out[row], rr, rc, half_cc, norm, i == 0)
 
 
 @kernel

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
-from mammocalc_kernels.gaussian_rows import FOR_DIFFERENCES, Cascade, blur_cascade, blur_row, cascade_layout
+from mammocalc_kernels.gaussian_rows import (
+    BATCH,
+    FOR_DIFFERENCES,
+    Cascade,
+    blur_cascade,
+    blur_rows,
+    cascade_layout,
+    room_for,
+    whole_rows,
+)
 from mammocalc_kernels.growing import with_room
 
 
@@ -236,7 +245,8 @@ def _columns(
     window = np.lib.stride_tricks.sliding_window_view
     first = window(first[beside], 2 * reach + 1).min(axis=1) - reach
     end = window(end[beside], 2 * reach + 1).max(axis=1) + reach
-    made = np.stack((np.maximum(first, 0), np.minimum(end, width)), axis=1)
+    # Rows begin with a whole vector, so that none lies across two cache lines.
+    made = np.stack((np.maximum(first, 0) // 16 * 16, np.minimum(end, width)), axis=1)
     return wanted.astype(np.int64), made
 
 
@@ -249,53 +259,67 @@ def _scale_weights(weights: ArrayLike, count: int) -> NDArray[np.float32]:
 
 @kernel
 def _response_rows(  # type: ignore[no-untyped-def]
-    plane, width, taps, pairs, stride, lag, finish, held, start, reach, weights, wanted, made, out, first, end
+    plane,
+    width,
+    taps,
+    pairs,
+    stride,
+    lag,
+    finish,
+    held,
+    start,
+    pitch,
+    margin,
+    weights,
+    wanted,
+    made,
+    out,
+    first,
+    end,
 ):
     """Rows `first` to `end` of the differences of Gaussians.
 
-    plane (h * w,) float32; taps, pairs, stride as in `Cascade`, lag to reach as in
+    plane (h * w,) float32; taps, pairs, stride as in `Cascade`, lag to margin as in
     `Layout`; weights (k,) float32; wanted and made (h, 2) int64, columns of each row that are written to `out` and that
     the blurs are made for; out (k, h, w) float32 for the differences, or (1, h, w) for their maximum.
     """
     height = plane.size // width
     scales = pairs.size
-    rings = np.empty(start[scales], np.float32)
-    padded = np.empty(width + 2 * reach, np.float32)
-    offsets = np.empty(2 * taps.shape[1] - 1, np.uint64)
+    rings = room_for(start[scales])
+    padded = room_for(BATCH * (pitch + 2 * margin))
+    offsets = np.empty(BATCH * (2 * taps.shape[1] - 1), np.uint64)
 
-    for step in range(max(0, first - finish), end + finish):
+    for step in range(max(0, first - finish), end + finish, BATCH):
         for i in range(scales):
-            row = step - lag[i]
-            margin = finish - lag[i]
-            if row < max(0, first - margin) or row >= min(height, end + margin):
-                continue
-            if made[row, 0] < made[row, 1]:
-                blur_row(
-                    rings,
-                    start,
-                    held,
-                    i,
-                    plane,
-                    width,
-                    row,
-                    made[row, 0],
-                    made[row, 1],
-                    taps[i, : pairs[i] + 1],
-                    stride[i],
-                    padded,
-                    offsets,
-                )
-        row = step - finish
-        if row < first:
-            continue
-        left, right = wanted[row]
-        for i in range(1, scales):
-            fine = start[i - 1] + (row % held[i - 1]) * width + left
-            coarse = start[i] + (row % held[i]) * width + left
-            if out.shape[0] > 1 or i == 1:
-                _difference(out[i - 1, row, left:right], rings, fine, coarse, weights[i - 1])
-            else:
-                _larger_difference(out[0, row, left:right], rings, fine, coarse, weights[i - 1])
+            beyond = finish - lag[i]
+            begin = max(0, first - beyond, step - lag[i])
+            stop = min(height, end + beyond, step - lag[i] + BATCH)
+            level = taps[i, : pairs[i] + 1]
+            blur_rows(
+                rings,
+                start,
+                held,
+                pitch,
+                i,
+                plane,
+                width,
+                begin,
+                stop,
+                made,
+                level,
+                stride[i],
+                padded,
+                offsets,
+            )
+        for row in range(max(first, step - finish), min(end, step - finish + BATCH)):
+            left, right = wanted[row]
+            for i in range(1, scales):
+                fine = start[i - 1] + (row % held[i - 1]) * pitch + left
+                coarse = start[i] + (row % held[i]) * pitch + left
+                if out.shape[0] > 1 or i == 1:
+                    _difference(out[i - 1, row, left:right], rings, fine, coarse, weights[i - 1])
+                else:
+                    _larger_difference(out[0, row, left:right], rings, fine, coarse, weights[i - 1])
 
 
 @kernel
@@ -315,19 +339,20 @@ def _larger_difference(out, rings, fine, coarse, weight):  # type: ignore[no-unt
 
 @kernel
 def _maxima_rows(  # type: ignore[no-untyped-def]
-    plane, width, taps, pairs, stride, lag, finish, held, start, reach, weights, threshold, first, end
+    plane, width, taps, pairs, stride, lag, finish, held, start, pitch, margin, weights, threshold, first, end
 ):
     """Row, column, scale (int32) and value (float32) of the maxima in rows `first` to `end`.
 
-    plane (h * w,) float32; taps, pairs, stride as in `Cascade`, lag to reach as in
+    plane (h * w,) float32; taps, pairs, stride as in `Cascade`, lag to margin as in
     `Layout`; weights (k,) float32, k at most 8.
     """
     height = plane.size // width
     scales = pairs.size
     layers = scales - 1
-    rings = np.empty(start[scales], np.float32)
-    padded = np.empty(width + 2 * reach, np.float32)
-    offsets = np.empty(2 * taps.shape[1] - 1, np.uint64)
+    rings = room_for(start[scales])
+    padded = room_for(BATCH * (pitch + 2 * margin))
+    offsets = np.empty(BATCH * (2 * taps.shape[1] - 1), np.uint64)
+    every = whole_rows(height, width)
     # Three rows a layer, row i at i % 3; the ends, and rows beyond the border, are below everything.
     cube = np.full((layers, 3, width + 2), -np.inf, np.float32)
     flags = np.zeros(8 * (width // 8 + 1), np.uint8)
@@ -339,67 +364,68 @@ def _maxima_rows(  # type: ignore[no-untyped-def]
 
     # A row's neighbours are needed too, so that a band begins one row early and ends one row late.
     first_made, end_made = max(0, first - 1), min(height, end + 1)
-    for step in range(max(0, first_made - finish), end + 1 + finish):
+    for step in range(max(0, first_made - finish), end + 1 + finish, BATCH):
         for i in range(scales):
-            row = step - lag[i]
-            margin = finish - lag[i]
-            if row >= max(0, first_made - margin) and row < min(height, end_made + margin):
-                blur_row(
-                    rings,
-                    start,
-                    held,
-                    i,
-                    plane,
-                    width,
-                    row,
-                    0,
-                    width,
-                    taps[i, : pairs[i] + 1],
-                    stride[i],
-                    padded,
-                    offsets,
-                )
-        row = step - finish
-        if row < first_made:
-            continue
-        for i in range(layers):
-            if row < height:
-                fine = start[i] + (row % held[i]) * width
-                coarse = start[i + 1] + (row % held[i + 1]) * width
-                _difference(cube[i, row % 3, 1 : width + 1], rings, fine, coarse, weights[i])
-            else:
-                cube[i, row % 3] = -np.inf
-        row -= 1
-        if row < first:
-            continue
-        flags[:] = 0
-        above, here, below = (row + 2) % 3, row % 3, (row + 1) % 3
-        for i in range(layers):
-            _flag_candidates(
-                flags,
-                cube[i, above],
-                cube[i, here],
-                cube[i, below],
-                cube[max(0, i - 1), here],
-                cube[min(layers - 1, i + 1), here],
-                threshold,
-                np.uint8(1 << i),
+            beyond = finish - lag[i]
+            begin = max(0, first_made - beyond, step - lag[i])
+            stop = min(height, end_made + beyond, step - lag[i] + BATCH)
+            level = taps[i, : pairs[i] + 1]
+            blur_rows(
+                rings,
+                start,
+                held,
+                pitch,
+                i,
+                plane,
+                width,
+                begin,
+                stop,
+                every,
+                level,
+                stride[i],
+                padded,
+                offsets,
             )
-        for word in range(words.size):
-            if words[word] == 0:
+        for finished in range(max(first_made, step - finish), min(end + 1, step - finish + BATCH)):
+            row = finished
+            for i in range(layers):
+                if row < height:
+                    fine = start[i] + (row % held[i]) * pitch
+                    coarse = start[i + 1] + (row % held[i + 1]) * pitch
+                    _difference(cube[i, row % 3, 1 : width + 1], rings, fine, coarse, weights[i])
+                else:
+                    cube[i, row % 3] = -np.inf
+            row -= 1
+            if row < first:
                 continue
-            for x in range(8 * word, min(8 * word + 8, width)):
-                for i in range(layers):
-                    if flags[x] >> i & 1 and _is_maximum(cube, i, above, here, below, x + 1):
-                        rows = with_room(rows, count, 1)
-                        cols = with_room(cols, count, 1)
-                        found_scales = with_room(found_scales, count, 1)
-                        values = with_room(values, count, 1)
-                        rows[count] = row
-                        cols[count] = x
-                        found_scales[count] = i
-                        values[count] = cube[i, here, x + 1]
-                        count += 1
+            flags[:] = 0
+            above, here, below = (row + 2) % 3, row % 3, (row + 1) % 3
+            for i in range(layers):
+                _flag_candidates(
+                    flags,
+                    cube[i, above],
+                    cube[i, here],
+                    cube[i, below],
+                    cube[max(0, i - 1), here],
+                    cube[min(layers - 1, i + 1), here],
+                    threshold,
+                    np.uint8(1 << i),
+                )
+            for word in range(words.size):
+                if words[word] == 0:
+                    continue
+                for x in range(8 * word, min(8 * word + 8, width)):
+                    for i in range(layers):
+                        if flags[x] >> i & 1 and _is_maximum(cube, i, above, here, below, x + 1):
+                            rows = with_room(rows, count, 1)
+                            cols = with_room(cols, count, 1)
+                            found_scales = with_room(found_scales, count, 1)
+                            values = with_room(values, count, 1)
+                            rows[count] = row
+                            cols[count] = x
+                            found_scales[count] = i
+                            values[count] = cube[i, here, x + 1]
+                            count += 1
     return rows[:count].copy(), cols[:count].copy(), found_scales[:count].copy(), values[:count].copy()
 
 
