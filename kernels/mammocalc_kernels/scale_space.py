@@ -94,7 +94,10 @@ def blob_response(
 
 
 def blob_responses(
-    plane: NDArray[np.float32], sigmas: Sequence[float], threads: int = 1
+    plane: NDArray[np.float32],
+    sigmas: Sequence[float],
+    wanted: NDArray[np.int64] | None = None,
+    threads: int = 1,
 ) -> NDArray[np.float32]:
     """Each difference of Gaussians ``G(s_i) - G(s_i+1)`` by itself, by the arithmetic of `blob_response`.
 
@@ -104,6 +107,8 @@ def blob_responses(
         C-contiguous and finite.
     sigmas : sequence of float, length k + 1
         Standard deviations in px, ascending.
+    wanted : ndarray of int64, shape (h, 2), optional
+        As `blob_response`, but the rest is left as it comes.
     threads : int
 
     Returns
@@ -124,7 +129,7 @@ def blob_responses(
                 _response_rows,
                 *_laid_out(plane, cascade),
                 np.ones(len(out), np.float32),
-                *_columns(plane.shape, None, 0),
+                *_columns(plane.shape, wanted, int((cascade.pairs * cascade.stride).sum())),
                 out,
             ),
             plane.shape[0],

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.delineation import smoothed_value
+from mammocalc_kernels.sorting import sort_ascending
+from mammocalc_kernels.streams import span
 
 # Objects within reach of one tip; more would be a texture, not a strand.
 _MOST_PARTNERS = 8
@@ -99,6 +101,8 @@ def _links(plane, owner, pixel, contrast, start, peak, elongation, reach, first,
                     left = max(left, tip_col - int((i - tip_row) * dr / dc) - 1)
                 elif dc < -1e-6:
                     right = min(right, tip_col - int((i - tip_row) * dr / dc) + 2)
+                if left >= right or not _holds_other(span(owner, i * w + left, right - left), k + 1):
+                    continue
                 for j in range(left, right):
                     other = owner[i, j] - 1
                     if other < 0 or other == k:
@@ -127,6 +131,16 @@ def _links(plane, owner, pixel, contrast, start, peak, elongation, reach, first,
                 bridge[count] = lowest / min(peak[k], peak[other])
                 count += 1
     return out[:count], bridge[:count]
+
+
+@kernel
+def _holds_other(line, number):  # type: ignore[no-untyped-def]
+    """Whether there is anything else than 0 and a number in a line."""
+    own = np.int32(number)
+    found = False
+    for j in range(line.size):
+        found |= (line[j] != 0) & (line[j] != own)
+    return found
 
 
 @kernel
@@ -191,9 +205,107 @@ def _lowest_between(plane, one, one_contrast, other, other_contrast):  # type: i
     return lowest
 
 
-def number_objects(owner: NDArray[np.int32], pixel: NDArray[np.int64], start: NDArray[np.int64]) -> None:
-    """Write k + 1 on every pixel of object k; `owner` is C-contiguous."""
-    owner.ravel()[pixel] = np.repeat(np.arange(1, len(start), dtype=np.int32), np.diff(start))
+def number_objects(
+    owner: NDArray[np.int32], pixel: NDArray[np.int64], start: NDArray[np.int64], clear: bool = False
+) -> None:
+    """Write k + 1 on every pixel of object k, or 0 to clear them; `owner` is C-contiguous."""
+    _number_objects(owner.reshape(-1), pixel, start, not clear)
+
+
+@kernel
+def _number_objects(owner, pixel, start, one):  # type: ignore[no-untyped-def]
+    for k in range(len(start) - 1):
+        for q in range(start[k], start[k + 1]):
+            owner[pixel[q]] = (k + 1) * one
+
+
+def join_objects(
+    first_part: NDArray[np.int64],
+    links: NDArray[np.int64],
+    bridge: tuple[NDArray[np.int64], NDArray[np.int64]],
+    owner: NDArray[np.int32],
+    pixel: NDArray[np.int64],
+    start: NDArray[np.int64],
+    contrast: NDArray[np.float32],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Objects of one part as one object, with the ways between them.
+
+    Parameters
+    ----------
+    first_part : ndarray of int64, shape (n,)
+        The first object of each object's part, itself included.
+    links, owner, pixel, start, contrast
+        As in and from `strand_links`; all links are within a part. `owner` gets -1 on the pixels that are added.
+    bridge : tuple of ndarray of int64
+        As `bridge_pixels` returns them. A pixel on two ways belongs to the first; it counts as bright as the dimmer
+        end of its way.
+
+    Returns
+    -------
+    pixel, start, contrast
+        As in `strand_links`, one object a part, in the order of the first objects.
+    """
+    joined: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]] = _join_objects(
+        first_part, links, *bridge, owner.reshape(-1), pixel, start, contrast
+    )
+    return joined
+
+
+@kernel
+def _join_objects(first_part, links, added, link, owner, pixel, start, contrast):  # type: ignore[no-untyped-def]
+    n = len(first_part)
+    size, pieces, end = np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.int64)
+    for k in range(n):
+        size[first_part[k]] += start[k + 1] - start[k]
+        pieces[first_part[k]] += 1
+    fresh = np.empty(len(added), np.bool_)
+    for a in range(len(added)):
+        fresh[a] = owner[added[a]] == 0
+        if fresh[a]:
+            owner[added[a]] = -1
+            size[first_part[links[link[a], 0]]] += 1
+    starts = np.zeros(n + 1, np.int64)
+    parts, largest = 0, 0
+    for k in range(n):
+        if first_part[k] == k:
+            end[k] = starts[parts]
+            starts[parts + 1] = starts[parts] + size[k]
+            parts += 1
+            largest = max(largest, size[k])
+    pixels, contrasts = np.empty(starts[parts], np.int64), np.empty(starts[parts], np.float32)
+    for k in range(n):
+        to, count = end[first_part[k]], start[k + 1] - start[k]
+        for q in range(count):
+            pixels[to + q], contrasts[to + q] = pixel[start[k] + q], contrast[start[k] + q]
+        end[first_part[k]] += count
+    for a in range(len(added)):
+        if fresh[a]:
+            one, other, tip, reached = links[link[a]]
+            to = end[first_part[one]]
+            pixels[to] = added[a]
+            contrasts[to] = min(
+                contrast[_place_of(pixel, start[one], start[one + 1], tip)],
+                contrast[_place_of(pixel, start[other], start[other + 1], reached)],
+            )
+            end[first_part[one]] += 1
+    queue, spare = np.empty(largest, np.uint64), np.empty(largest, np.uint64)
+    before = np.empty(largest, np.float32)
+    for k in range(n):
+        if pieces[k] > 1:
+            _sort_pixels(pixels, contrasts, end[k] - size[k], size[k], queue, spare, before)
+    return pixels, starts[: parts + 1], contrasts
+
+
+@kernel
+def _sort_pixels(pixels, contrasts, first, n, queue, spare, before):  # type: ignore[no-untyped-def]
+    """Sort ``pixels[first:first + n]``, all below 2 ** 32, and the contrasts with them; the rest is scratch."""
+    for q in range(n):
+        queue[q] = (np.uint64(pixels[first + q]) << np.uint64(32)) | np.uint64(q)
+        before[q] = contrasts[first + q]
+    sort_ascending(queue, spare, n)
+    for q in range(n):
+        pixels[first + q] = np.int64(queue[q] >> np.uint64(32))
+        contrasts[first + q] = before[np.int64(queue[q] & np.uint64(0xFFFFFFFF))]
 
 
 def bridge_pixels(

@@ -58,27 +58,90 @@ def tile_quantiles(
     return out
 
 
+def median_magnitudes(
+    planes: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    inside: NDArray[np.bool_],
+    cell: int,
+    stride: int,
+    threads: int = 1,
+) -> NDArray[np.float32]:
+    """Median of the absolute values of each plane over every `stride`-th column of some rows, inside alone.
+
+    Parameters
+    ----------
+    planes : ndarray of float32, shape (k, h, w)
+        C-contiguous, without NaN where it is read.
+    rows : ndarray of int64, shape (n,)
+    inside : ndarray of bool, shape (n, ceil(w / cell))
+        Cells of `cell` px of each of the rows that count.
+    cell, stride : int
+        px.
+    threads : int
+        The result does not depend on it.
+
+    Returns
+    -------
+    ndarray of float32, shape (k,)
+        As ``np.median``; NaN where nothing is inside.
+    """
+    out = np.empty(len(planes), np.float32)
+
+    def part(first: int, end: int) -> None:
+        _median_magnitudes(planes, rows, inside, cell, stride, out, first, end)
+
+    run_bands(part, len(planes), threads, smallest=1)
+    return out
+
+
+@kernel
+def _append_inside(values, count, line, cells, cell, first, end, stride):  # type: ignore[no-untyped-def]
+    """Append every `stride`-th pixel of ``line[first:end]`` that lies inside; the new count.
+
+    `values` has room for one more than all of them.
+    """
+    column = first
+    while column < end:
+        # The columns of one cell together: it takes longer to find the cell than to read a pixel.
+        at = column // cell
+        stop = min((at + 1) * cell, end)
+        counted = cells[at]
+        while column < stop:
+            values[count] = line[column]
+            count += counted
+            column += stride
+    return count
+
+
+@kernel
+def _median_magnitudes(planes, rows, inside, cell, stride, out, first, end):  # type: ignore[no-untyped-def]
+    width = planes.shape[2]
+    values = np.empty(len(rows) * (width // stride + 1) + 1, np.float32)
+    for k in range(first, end):
+        count = 0
+        for i in range(len(rows)):
+            count = _append_inside(values, count, planes[k, rows[i]], inside[i], cell, 0, width, stride)
+        if count == 0:
+            out[k] = np.nan
+            continue
+        for i in range(count):
+            values[i] = abs(values[i])
+        lower = order_statistic(values, count, (count - 1) // 2)
+        out[k] = (lower + order_statistic(values, count, count // 2)) / np.float32(2)
+
+
 @kernel
 def _tile_quantiles(plane, inside, cell, tile, quantile, stride, fewest, out, first, end):  # type: ignore[no-untyped-def]
     h, w = plane.shape
     side = (tile + stride - 1) // stride
-    values = np.empty(side * side, np.float32)
+    values = np.empty(side * side + 1, np.float32)
     for i in range(first, end):
         for j in range(out.shape[1]):
             count = 0
             right = min((j + 1) * tile, w)
             for r in range(i * tile, min((i + 1) * tile, h), stride):
-                line, cells = plane[r], inside[r // cell]
-                c = j * tile
-                while c < right:
-                    # The columns of one cell together: it takes longer to find the cell than to read a pixel.
-                    at = c // cell
-                    stop = min((at + 1) * cell, right)
-                    wanted = cells[at]
-                    while c < stop:
-                        values[count] = line[c]
-                        count += wanted
-                        c += stride
+                cells = inside[r // cell]
+                count = _append_inside(values, count, plane[r], cells, cell, j * tile, right, stride)
             if count < fewest:
                 out[i, j] = np.nan
             else:
@@ -86,16 +149,20 @@ def _tile_quantiles(plane, inside, cell, tile, quantile, stride, fewest, out, fi
 
 
 @kernel
+def _in_order(values, n):  # type: ignore[no-untyped-def]
+    """In place: floats as whole numbers of the same order, and back; lower bits of negative ones are inverted."""
+    for k in range(n):
+        values[k] ^= (values[k] >> np.int32(31)) & np.int32(0x7FFFFFFF)
+
+
+@kernel
 def order_statistic(values, n, rank):  # type: ignore[no-untyped-def]
-    """The value of 0-based `rank` among ``values[:n]``, float32 without NaN, which is overwritten.
+    """The value of 0-based `rank` among ``values[:n]``, float32 without NaN.
 
     By bisection of what the value may be, bit by bit: counting is vector code without a branch, unlike exchanging.
     """
-    ordered = values[:n].view(np.int32)
-    for k in range(n):
-        # As whole numbers, floats are in order once the lower bits of the negative ones are inverted.
-        bits = ordered[k]
-        ordered[k] = bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))
+    ordered = values.view(np.int32)
+    _in_order(ordered, n)
     low, high = np.int64(-(2**31)), np.int64(2**31 - 1)
     while low < high:
         middle = (low + high) >> 1
@@ -107,6 +174,8 @@ def order_statistic(values, n, rank):  # type: ignore[no-untyped-def]
             high = middle
         else:
             low = middle + 1
-    found = np.int32(low)
-    ordered[0] = found ^ ((found >> np.int32(31)) & np.int32(0x7FFFFFFF))
-    return values[0]
+    _in_order(ordered, n)
+    found = np.empty(1, np.int32)
+    found[0] = low
+    _in_order(found, 1)
+    return found.view(np.float32)[0]

@@ -35,6 +35,7 @@ def response_spread(
         1.4826 times the median absolute response, never below 1e-3 (a noise-free image).
     """
     from mammocalc_kernels.scale_space import blob_responses
+    from mammocalc_kernels.texture import median_magnitudes
 
     # Strips with an apron above and below, stacked into one plane: the apron keeps one strip out of the next.
     apron = int(np.ceil(3 * sigmas[-1])) + 1
@@ -49,9 +50,17 @@ def response_spread(
     ).ravel()
     source = rows.ravel()[sampled]
     sampled, source = sampled[source < plane.shape[0]], source[source < plane.shape[0]]
-    cols = np.arange(0, plane.shape[1], 3)
-    keep = inside[np.ix_(source // cell, cols // cell)]
-    responses = blob_responses(stacked, sigmas, threads=threads)
-    return np.array(
-        [max(1.4826 * float(np.median(np.abs(r[np.ix_(sampled, cols)][keep]))), 1e-3) for r in responses]
-    )
+    counted = inside[source // cell]
+    wanted = np.zeros((len(stacked), 2), np.int64)
+    wanted[sampled] = _extent(counted, cell, plane.shape[1])
+    responses = blob_responses(stacked, sigmas, wanted, threads)
+    medians = median_magnitudes(responses, sampled, counted, cell, 3, threads)
+    return np.maximum(1.4826 * medians.astype(np.float64), 1e-3)
+
+
+def _extent(inside: NDArray[np.bool_], cell: int, width: int) -> NDArray[np.int64]:
+    """First and end column, px, of the cells of each row that are inside, shape (rows, 2); 0 and 0 without any."""
+    count = inside.shape[1]
+    first, end = inside.argmax(axis=1), count - inside[:, ::-1].argmax(axis=1)
+    columns = np.minimum(np.stack((first, end), axis=1) * cell, width)
+    return np.where(inside.any(axis=1, keepdims=True), columns, 0)

@@ -88,7 +88,7 @@ def joined_strands(
     holds = (bridge >= parameters.strand_bridge) & (gap * pixel_spacing_mm <= parameters.strand_gap_mm)
     first_part = first_of_part(len(outlines), links[holds, 0], links[holds, 1])
     joined = _joined(outlines, links[holds], first_part, owner) if holds.any() else outlines
-    owner.ravel()[outlines.pixel] = 0
+    number_objects(owner, joined.pixel, joined.start, clear=True)
     _, strand = np.unique(first_part, return_inverse=True)
     return dataclasses.replace(joined, continued=_continued(joined, strand[links[:, :2]], bridge))
 
@@ -97,21 +97,13 @@ def _joined(
     outlines: Outlines, links: NDArray[np.int64], first_part: NDArray[np.int64], owner: NDArray[np.int32]
 ) -> Outlines:
     """The objects with the same first part as one, the ways of the links filled."""
-    from mammocalc_kernels.strands import bridge_pixels
+    from mammocalc_kernels.strands import bridge_pixels, join_objects
 
-    added, link = bridge_pixels(links, owner, outlines.pixel, outlines.start)
-    strand = first_part[np.repeat(np.arange(len(outlines)), np.diff(outlines.start))]
-    strand = np.concatenate((strand, first_part[links[link, 0]]))
-    pixel = np.concatenate((outlines.pixel, added))
-    # The way is about as bright as its dimmer end.
-    ends = np.minimum(*(_contrast_at(outlines, links[:, i], links[:, i + 2]) for i in range(2)))
-    contrast = np.concatenate((outlines.contrast, ends[link]))
-    # A pixel on two bridges belongs to the strand of the first.
-    _, distinct = np.unique(pixel, return_index=True)
-    distinct = distinct[np.argsort(strand[distinct], kind="stable")]
-    strand, pixel, contrast = strand[distinct], pixel[distinct], contrast[distinct]
+    bridge = bridge_pixels(links, owner, outlines.pixel, outlines.start)
+    pixel, start, contrast = join_objects(
+        first_part, links, bridge, owner, outlines.pixel, outlines.start, outlines.contrast
+    )
     parts = np.unique(first_part)
-    start = np.append(np.searchsorted(strand, parts), len(strand)).astype(np.int64)
     by_brightness = np.lexsort((-outlines.peak, first_part))
     brightest = by_brightness[np.searchsorted(first_part[by_brightness], parts)]
     return Outlines(
@@ -136,14 +128,3 @@ def _continued(
     result = np.zeros(len(outlines))
     np.maximum.at(result, np.where(one_is_smaller, one, other), bridge)
     return result
-
-
-def _contrast_at(
-    outlines: Outlines, objects: NDArray[np.int64], pixel: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """The contrast of one pixel of each of these objects."""
-    # Objects follow each other: in multiples of what no pixel exceeds, all of their pixels ascend.
-    beyond = int(outlines.pixel.max()) + 1
-    owner = np.repeat(np.arange(len(outlines)), np.diff(outlines.start))
-    places = np.searchsorted(owner * beyond + outlines.pixel, objects * beyond + pixel)
-    return outlines.contrast[places]

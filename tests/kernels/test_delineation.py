@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from mammocalc_kernels.delineation import delineate, object_evidence
-from mammocalc_kernels.texture import tile_quantiles
+from mammocalc_kernels.texture import median_magnitudes, tile_quantiles
 from scipy import ndimage
 from scipy.special import expit
 
@@ -214,6 +214,22 @@ def test_tile_quantiles_equal_numpy_order_statistics(stride, quantile):
                 assert np.isnan(got[i, j])
             else:
                 assert got[i, j] == values[int(quantile * (len(values) - 1))]
+
+
+@pytest.mark.parametrize(("rows", "share"), [(9, 0.7), (10, 0.7), (3, 0.0)])
+def test_median_magnitudes_equal_numpy(rows, share):
+    rng = np.random.default_rng(rows)
+    planes = rng.normal(size=(3, 40, 101)).astype(np.float32)
+    sampled = rng.permutation(40)[:rows]
+    inside = rng.random((rows, 13)) < share
+    got = median_magnitudes(planes, sampled, inside, 8, 3, threads=2)
+    cols = np.arange(0, 101, 3)
+    keep = inside[:, cols // 8]
+    if keep.any():
+        expected = [np.median(np.abs(plane[np.ix_(sampled, cols)][keep])) for plane in planes]
+        assert got.tolist() == expected
+    else:
+        assert np.isnan(got).all()
 
 
 def test_object_evidence_equals_the_readable_twin():

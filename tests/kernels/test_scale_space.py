@@ -250,6 +250,8 @@ def test_only_the_wanted_columns(threads):
     inside = (col >= wanted[:, :1]) & (col < wanted[:, 1:])
     assert 0.3 < inside.mean() < 0.6
     np.testing.assert_array_equal(some, np.where(inside, everywhere, 0))
+    single = blob_responses(plane, sigmas, wanted, threads)
+    assert np.array_equal(single[:, inside], blob_responses(plane, sigmas)[:, inside])
 
 
 @pytest.mark.parametrize("wanted", [np.zeros((9, 2), np.int64), np.full((10, 2), 13)])

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from mammocalc_kernels.strands import bridge_pixels, number_objects, strand_links
+from mammocalc_kernels.strands import bridge_pixels, join_objects, number_objects, strand_links
 from scipy import ndimage
 
 SETTINGS = {"elongation": 1.8, "reach": 5.5}
@@ -119,6 +119,8 @@ def test_object_numbers_are_the_labels():
     owner = np.zeros(labels.shape, np.int32)
     number_objects(owner, pixel, start)
     np.testing.assert_array_equal(owner, labels)
+    number_objects(owner, pixel, start, clear=True)
+    assert not owner.any()
 
 
 def bridge_twin(link, labels, w):
@@ -161,3 +163,37 @@ def test_nothing_linked_adds_nothing():
     labels = np.ones((3, 3), np.int32)
     added, link = bridge_pixels(np.empty((0, 4), np.int64), labels, np.arange(9), np.array([0, 9]))
     assert len(added) == len(link) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_joined_objects_are_the_union_of_their_parts_and_ways(seed):
+    rng = np.random.default_rng(seed)
+    plane = ndimage.gaussian_filter(rng.normal(size=(90, 110)), (2.0, 4.0)).astype(np.float32) * 40
+    labels, n = ndimage.label(plane > 3.0, np.ones((3, 3)))
+    labels = labels.astype(np.int32)
+    pixel, contrast, start, peak = outlined(plane, labels)
+    links, _ = strand_links(plane, labels, pixel, contrast, start, peak, elongation=1.5, reach=12.0)
+    links = links[::3]
+    part = np.arange(n)
+    for one, other in links[:, :2]:
+        part[part == part[other]] = part[one]
+    first_part = np.array([np.flatnonzero(part == part[k])[0] for k in range(n)])
+    added, link = bridge_pixels(links, labels, pixel, start)
+
+    joined, begins, brightness = join_objects(
+        first_part, links, (added, link), labels.copy(), pixel, start, contrast
+    )
+
+    level = dict(zip(pixel.tolist(), contrast.tolist(), strict=True))
+    members = {k: set() for k in np.unique(first_part).tolist()}
+    for k in range(n):
+        members[int(first_part[k])] |= set(pixel[start[k] : start[k + 1]].tolist())
+    for at, way in zip(added.tolist(), link.tolist(), strict=True):
+        if at not in level:
+            level[at] = min(level[int(links[way, 2])], level[int(links[way, 3])])
+            members[int(first_part[links[way, 0]])].add(at)
+    assert len(members) < n
+    assert len(begins) == len(members) + 1
+    for k, expected in enumerate(members.values()):
+        assert joined[begins[k] : begins[k + 1]].tolist() == sorted(expected)
+    assert brightness.tolist() == [level[at] for at in joined.tolist()]
