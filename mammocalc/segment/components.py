@@ -21,7 +21,8 @@ class Components:
     offsets : ndarray of int64, shape (n + 1,)
     run_row, run_start, run_stop : ndarray of int32
     response : ndarray of float32, shape (h / factor, w / factor)
-        Largest difference of Gaussians over the scales, each in units of its own spread over the breast.
+        Largest difference of Gaussians over the scales, each in units of its own spread over the breast; anything
+        further than a cell from what is searched.
     level : ndarray of float32, shape (h / tile, w / tile)
         Local strength of noise and texture in the same units; the response is judged against it.
     factor, tile : int
@@ -101,6 +102,8 @@ def _components(
         plane,
         sigmas,
         (1.0 / spread).astype(np.float32),
+        # Not cleared: what is not searched is not looked at.
+        out=np.empty(plane.shape, np.float32),
         wanted=_searched_columns(inside, cell, plane.shape),
         threads=threads,
     )

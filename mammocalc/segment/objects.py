@@ -223,12 +223,14 @@ def lumps_over_specks(
     more than a fifth of it lies on specks that reach beyond it; otherwise the specks stand and the lump is dropped.
     Objects come back ordered by first pixel. `owner` is scratch of the plane's shape, all 0.
     """
+    from mammocalc_kernels.strands import number_objects
+
     smallest_mm = 2 * parameters.speck_scale_mm
     diameter = lumps.evidence["diameter_mm"]
     sharpest = np.maximum(parameters.coarse_edge_width_mm, parameters.coarse_edge_share * diameter)
     sharp = (lumps.evidence["edge_width_mm"] <= sharpest) & (diameter >= smallest_mm)
-    speck_on = owner.ravel()  # k + 1 on the pixels of speck k
-    speck_on[specks.pixel] = specks.owner() + 1
+    number_objects(owner, specks.pixel, specks.start)
+    speck_on = owner.reshape(-1)
     speck_area, lump_area = np.diff(specks.start), np.diff(lumps.start)
     # Every pair of a lump and a speck beneath it, with the number of pixels they share.
     covered = speck_on[lumps.pixel].astype(np.int64)
@@ -243,14 +245,14 @@ def lumps_over_specks(
     stands = sharp & (lump_area >= 2 * largest) & (beyond <= _MOST_SHARED * lump_area)
     dropped = np.zeros(len(specks), np.bool_)
     dropped[speck[fragment & stands[lump]]] = True
-    survivors = specks.subset(np.flatnonzero(~dropped))
     chosen = lumps.subset(np.flatnonzero(stands))
     if len(chosen):
         beneath = speck_on[chosen.pixel]
         chosen = chosen.without((beneath > 0) & ~dropped[beneath - 1])
-    speck_on[specks.pixel] = 0
-    both = _joined(survivors, chosen)
-    return both.subset(np.argsort(both.pixel[both.start[:-1]], kind="stable"))
+    number_objects(owner, specks.pixel, specks.start, clear=True)
+    both = _joined(specks, chosen)
+    kept = np.append(np.flatnonzero(~dropped), len(specks) + np.arange(len(chosen)))
+    return both.subset(kept[np.argsort(both.pixel[both.start[kept]], kind="stable")])
 
 
 def _joined(one: Objects, other: Objects) -> Objects:
