@@ -50,15 +50,15 @@ def _chessboard_distance(distance):  # type: ignore[no-untyped-def]
     """
     h, w = distance.shape
     for i in range(1, h - 1):
-        here = distance[i]
-        _one_further(here, distance[i - 1])
+        here = span(distance, i * w, w)
+        _one_further(here, span(distance, (i - 1) * w, w))
         last = here[0]
         for j in range(1, w - 1):
             last = min(here[j], np.int16(last + 1))
             here[j] = last
     for i in range(h - 2, 0, -1):
-        here = distance[i]
-        _one_further(here, distance[i + 1])
+        here = span(distance, i * w, w)
+        _one_further(here, span(distance, (i + 1) * w, w))
         last = here[w - 1]
         for j in range(w - 2, 0, -1):
             last = min(here[j], np.int16(last + 1))
@@ -90,13 +90,13 @@ def _prefetch_box(array, box):  # type: ignore[no-untyped-def]
 def _smoothed_rows(plane, top, left, rows, cols, out, sums):  # type: ignore[no-untyped-def]
     """`smoothed_value` of a rectangle of the plane, flat into `out` with an apron of one pixel that is not written.
 
-    `sums` is room for three rows of at least `cols` float32.
+    `sums` is room for three rows of `cols` float32.
     """
     h, w = plane.shape
     pitch = cols + 2
     for i in range(-1, rows + 1):
-        source = plane[min(max(top + i, 0), h - 1)]
-        summed = sums[(i + 3) % 3]
+        source = span(plane, min(max(top + i, 0), h - 1) * w, w)
+        summed = span(sums, (i + 3) % 3 * cols, cols)
         first, last = 0, cols
         if left == 0:
             summed[0] = source[0] + np.float32(2) * source[0] + source[min(1, w - 1)]
@@ -108,7 +108,7 @@ def _smoothed_rows(plane, top, left, rows, cols, out, sums):  # type: ignore[no-
         _weighted_sums(source[left + first - 1 : left + last + 1], summed[first:last])
         if i >= 1:
             smooth = span(out, i * pitch + 1, cols)
-            upper, middle = sums[(i + 1) % 3], sums[(i + 2) % 3]
+            upper, middle = span(sums, (i + 1) % 3 * cols, cols), span(sums, (i + 2) % 3 * cols, cols)
             for j in range(cols):
                 smooth[j] = (upper[j] + np.float32(2) * middle[j] + summed[j]) * np.float32(0.0625)
 
@@ -134,7 +134,7 @@ def _surrounding(value, distance, occupied, top, left, rows, cols, reach, number
     for i in range(rows):
         at = (i + 1) * (cols + 2) + 1
         v, d = span(value, at, cols), span(distance, at, cols)
-        other = occupied[top + i, left : left + cols]
+        other = span(occupied, (top + i) * occupied.shape[1] + left, cols)
         for j in range(cols):
             strangers |= (other[j] != 0) & (other[j] != own)
         for j in range(cols):
@@ -457,7 +457,7 @@ def _delineate(  # type: ignore[no-untyped-def]
         np.empty(widest, np.float32),
         np.empty(8 * (widest // 8 + 1), np.uint8),
     )
-    row_sums = np.empty((3, longest), np.float32)
+    row_sums = np.empty(3 * longest, np.float32)
     distances = np.empty(widest, np.int16)
     value = np.empty(widest, np.float32)
     contrasts = np.empty(widest, np.float32)
@@ -674,7 +674,8 @@ def _add_directions(plane, distance, top, left, row, col, gap, reach, total, siz
     for i in range(ch):
         by_row = top + i - row
         steep = abs(by_row)
-        here, apart = plane[top + i, left : left + cw], distance[i + 1, 1 : cw + 1]
+        here = span(plane, (top + i) * plane.shape[1] + left, cw)
+        apart = span(distance, (i + 1) * (cw + 2) + 1, cw)
         for j in range(cw):
             by_col = left + j - col
             counted = (apart[j] > gap) & (apart[j] <= reach)
