@@ -15,6 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.growing import with_room
+from mammocalc_kernels.streams import prefetch
+
+
+# How many components ahead the plane is asked for: as many as are measured while memory answers.
+_AHEAD = 8
 
 
 class Runs(NamedTuple):
@@ -582,6 +587,11 @@ def _features(offsets, row, start, stop, plane):  # type: ignore[no-untyped-def]
     chain = np.empty((2, 2 * tallest), np.int64)
     for k in range(count):
         first, end = offsets[k], offsets[k + 1]
+        if k + _AHEAD < count:
+            # Components lie anywhere in a plane that is too large for the caches.
+            for i in range(offsets[k + _AHEAD], offsets[k + _AHEAD + 1]):
+                prefetch(plane, np.int64(row[i]) * width + start[i])
+                prefetch(plane, np.int64(row[i]) * width + stop[i] - 1)
         _geometry(row, start, stop, first, end, area, bounds, centroid, moments, k)
         _ellipse(moments, axes, orientation, eccentricity, k)
         perimeter[k], holes[k] = _outline(row, start, stop, first, end, area[k])
