@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -182,6 +183,7 @@ def detect(
     try:
         if not dry_run and scheduler is None:
             _announce_compilation()
+            _launch_worker_ahead(paths, out, jobs)
         from mammocalc.batch import BatchLimits, detect_folder
         from mammocalc.read import ReadLimits
 
@@ -220,6 +222,7 @@ def detect(
         raise typer.Exit(INTERRUPTED) from None
     finally:
         bar.close()
+        _end_worker_ahead()
     if dry_run:
         _print_plan(summary)
     else:
@@ -253,6 +256,21 @@ def _announce_compilation() -> None:
 
     if is_first_run():
         print("compiling kernels (first run only) ...", file=sys.stderr, flush=True)
+
+
+def _launch_worker_ahead(paths: list[Path], out: Path, jobs: int | None) -> None:
+    """Have the first worker get ready beside this process, but not where all may have been done already."""
+    if os.name == "posix" and not out.exists():
+        from mammocalc.batch.launch import launch_ahead, processes_and_threads
+
+        launch_ahead(processes_and_threads(jobs, paths)[1])
+
+
+def _end_worker_ahead() -> None:
+    if "mammocalc.batch.launch" in sys.modules:
+        from mammocalc.batch.launch import end_ahead
+
+        end_ahead()
 
 
 class _ProgressBar:

@@ -68,6 +68,9 @@ def detect(
     InvalidParameter
         A rule file is not valid.
     """
+    from mammocalc.warm_up import load_measuring_ahead
+
+    load_measuring_ahead()
     from mammocalc.arrange import arrange
     from mammocalc.classify import Lexicon, classify, load_lexicon
     from mammocalc.findings import Findings

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -65,7 +68,8 @@ def warm_up() -> float:
     from mammocalc.pipeline import detect
 
     began = time.perf_counter()
-    detect(_example())
+    with _rarely_collecting():
+        detect(_example())
     # Where the cache cannot be written, the next run has to find out again.
     with contextlib.suppress(OSError):
         mark = _mark()
@@ -79,7 +83,31 @@ def compile_searching() -> None:
     from mammocalc.prepare import prepare
     from mammocalc.segment import segment
 
-    segment(prepare(_example()))
+    with _rarely_collecting():
+        segment(prepare(_example()))
+
+
+def compile_arranging() -> None:
+    """Compile the kernels that bring candidates into company, on a few points."""
+    import numpy as np
+    from mammocalc_kernels import bows, cross_profiles, neighbours, paths, ridges, walls, wards_tree
+
+    with _rarely_collecting():
+        along = np.arange(8.0)
+        points = np.stack([along % 2, along], axis=1)
+        plane = np.zeros((8, 8), np.float32)
+        one, other, _ = neighbours.near_pairs(along, along, 2.0)
+        neighbours.few_nearest(along, along, 2)
+        neighbours.nearest_among(points, points)
+        paths.connected_parts(len(points), one, other)
+        paths.longest_way(along, along, 2.0)
+        walls.facing_points(points, points, 0.5, 0.5, 2.0, 0.5)
+        walls.middle_points(points, points, np.array([1, 0, *[-1] * 6]))
+        walls.wall_courses(along, along, along, 1.0, 0.5)
+        profile = cross_profiles.cross_profiles(plane, points, points, along, np.zeros((1, 5)))
+        ridges.ridge_significance(profile, np.array([[(2, 4), (0, 2), (4, 6)]]), 2)
+        bows.trace_bows(plane, points, points, along, along, along)
+        wards_tree.wards_tree(np.concatenate([points, points], axis=1))
 
 
 def compile_measuring() -> None:
@@ -107,7 +135,36 @@ def compile_measuring() -> None:
     cells = np.ones((side // step, side // step), np.bool_)
     anatomy = Anatomy(step, cells, ~cells, ~cells, cells.astype(np.float32), None, "left", 1.0)
     curve, level = np.array([0.0, 1.0], np.float32), np.array([0.0, 1.0])
-    measure(Scene(plane, (0, 0), 0.1, anatomy, curve, curve, curve, level, level + 1), regions)
+    with _rarely_collecting():
+        measure(Scene(plane, (0, 0), 0.1, anatomy, curve, curve, curve, level, level + 1), regions)
+
+
+@contextlib.contextmanager
+def _rarely_collecting() -> Iterator[None]:
+    """Look for rubbish rarely: the compiler makes very many objects, nearly all of which stay, and waits for that."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@cache
+def load_measuring_ahead() -> None:
+    """Load the compiled kernels that measure in a thread of its own, beside the stages before; once a process.
+
+    Loading is the compiler's work on one processor, and most of it lets Python go on. Where the kernels are still to
+    be compiled nothing is done: two threads would only wait for each other.
+    """
+
+    def load() -> None:
+        # What is wrong is said where it is needed.
+        with contextlib.suppress(Exception):
+            compile_measuring()
+
+    if not is_first_run():
+        threading.Thread(target=load, name="mammocalc-loading").start()
 
 
 @cache

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import numba
+from numba import types
 
 
 def _import_arrays_alone() -> None:
@@ -39,14 +40,31 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     No fast-math: sums keep their order, so that results do not depend on threads or machines.
     """
-    options = {"nogil": True, "error_model": "numpy"}
+    # Nobody calls them by address: without the wrapper for that, each is compiled and loaded once less.
+    options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
     compiled: Callable[..., Any]
     try:
         compiled = numba.njit(cache=True, **options)(function)
     except RuntimeError:
         # No folder can be written, neither beside the sources nor at home: every process compiles for itself.
         compiled = numba.njit(**options)(function)
+    _take_literals_for_numbers(compiled)
     return compiled
+
+
+def _take_literals_for_numbers(compiled: Any) -> None:
+    """Have a kernel that another one calls with a literal, such as ``0``, compiled for the type of number only.
+
+    To the compiler a literal is a type of its own, and even a variable that begins as one: a sixth of all kernels would
+    be compiled twice.
+    """
+    by_type = compiled.get_call_template
+
+    def get_call_template(arguments: Sequence[Any], keywords: dict[str, Any]) -> Any:
+        plain = {name: types.unliteral(kind) for name, kind in keywords.items()}
+        return by_type(tuple(types.unliteral(kind) for kind in arguments), plain)
+
+    compiled.get_call_template = get_call_template
 
 
 @cache

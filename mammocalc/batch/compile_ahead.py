@@ -8,7 +8,7 @@ import sys
 import time
 
 from mammocalc.batch.settings import usable_processors
-from mammocalc.warm_up import compile_measuring, compile_searching, warm_up
+from mammocalc.warm_up import compile_arranging, compile_measuring, compile_searching, warm_up
 
 
 def compile_ahead() -> float:
@@ -31,6 +31,7 @@ def compile_ahead() -> float:
         ) as measuring:
             try:
                 compile_searching()
+                compile_arranging()
             except BaseException:
                 measuring.kill()
                 raise

@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
-import sys
-import tempfile
 import time
 from collections import deque
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from mammocalc.batch.launch import launched
 from mammocalc.batch.work import Outcome, Task, failure
 from mammocalc.errors import MammocalcError
 
@@ -84,6 +81,10 @@ class ProcessCrew:
         self._failed_starts = 0
         # One task a worker ahead, so that none waits while outcomes are written down.
         self.capacity = 2 * jobs
+
+    def start_first(self) -> None:
+        """Start the first worker, which takes a while to get ready, before there is a task."""
+        self._workers[0].start(self._start)
 
     def submit(self, task: Task) -> None:
         """Queue a task."""
@@ -208,19 +209,7 @@ class _Worker:
         return self.is_ready and self.job is None
 
     def start(self, start: Start) -> None:
-        ours, theirs = socket.socketpair()
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `kill`)
-        with theirs:
-            self.process = subprocess.Popen(
-                # -P: a module that lies in the current folder, among the inputs perhaps, is not taken for one of ours.
-                [sys.executable, "-P", "-m", "mammocalc.batch.worker", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._said,
-                pass_fds=[theirs.fileno()],
-                env=_environment(start.threads),
-            )
-        self.connection = Connection(ours.detach())
+        self.process, self.connection, self._said, _ = launched(start.threads)
         self.is_ready = False
         self.began = time.monotonic()
         self.deadline = self.began + _LONGEST_START_SECONDS
@@ -256,14 +245,3 @@ def _last_line(stream: IO[bytes]) -> str:
     stream.seek(max(0, size - 2000))
     lines = stream.read().decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else ""
-
-
-def _environment(threads: int) -> dict[str, str]:
-    """That of this process, with its module path and a bound on the threads of numeric libraries."""
-    bounded = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    # An empty entry is the current folder, which this process takes modules from, too.
-    return {
-        **os.environ,
-        **bounded,
-        "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
-    }

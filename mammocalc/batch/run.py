@@ -20,13 +20,14 @@ from mammocalc.batch.driver import Driver, Progress
 from mammocalc.batch.event_log import EventLog
 from mammocalc.batch.inputs import walk
 from mammocalc.batch.inventory import Inventory, write_inventory
+from mammocalc.batch.launch import processes_and_threads
 from mammocalc.batch.ledger import Ledger
 from mammocalc.batch.limits import BatchLimits
 from mammocalc.batch.output import Existing, inventory_path, opened, shard_folder, unwritable
 from mammocalc.batch.pages import write_pages
 from mammocalc.batch.plan import plan
 from mammocalc.batch.pool import ProcessCrew
-from mammocalc.batch.settings import AnyPath, check_choices, run_key, settings_of, usable_processors
+from mammocalc.batch.settings import AnyPath, check_choices, run_key, settings_of
 from mammocalc.batch.summary import BatchSummary, Tally, counts, summary_of
 from mammocalc.batch.work import Settings
 
@@ -127,7 +128,7 @@ def detect_folder(
     folder = Path(out)
     check_choices(roots, format, write, existing, jobs, limit, shard, executor, scheduler)
     limits = limits or BatchLimits()
-    jobs = jobs or usable_processors()
+    jobs, _ = processes_and_threads(jobs, roots)
     settings = settings_of(rules, parameters, pixel_spacing_mm, min_score, tuple(write), limits, jobs)
     found = walk(roots, exclude=[folder] if log is None else [folder, log])
     choose = functools.partial(Inventory, found, shard=shard, limit=limit, hash_paths=hash_paths)
@@ -151,8 +152,8 @@ def detect_folder(
                     inventory.count,
                     whole_studies=shard is None,
                 )
-                _import_meanwhile(f"pyarrow.{format}")
-                driver.run(inventory, _crew_maker(executor, scheduler, jobs, settings))
+                make_crew = _crew_maker(executor, scheduler, jobs, settings)
+                driver.run(inventory, lambda: _meanwhile_importing(f"pyarrow.{format}", make_crew()))
                 tally = Tally(settings.write)
                 tally.reasons["unwritten"].update(driver.unwritten)
                 _finish(shard_folder(folder, shard), ledger, inventory, settings, format, shard, tally)
@@ -164,7 +165,7 @@ def detect_folder(
     return summary
 
 
-def _import_meanwhile(module: str) -> None:
+def _meanwhile_importing(module: str, crew: Crew) -> Crew:
     """Import what the tables are written with while the workers start and this process only waits."""
 
     def import_it() -> None:
@@ -173,6 +174,7 @@ def _import_meanwhile(module: str) -> None:
             importlib.import_module(module)
 
     threading.Thread(target=import_it, daemon=True).start()
+    return crew
 
 
 def _head(settings: Settings, shard: tuple[int, int] | None, inputs: int) -> dict[str, Any]:
@@ -226,10 +228,16 @@ def _crew_maker(
     if os.name != "posix":
         # Worker processes of our own inherit a socket, which Windows cannot do.
         return lambda: ExecutorCrew(ProcessPoolExecutor(jobs), packed, 2 * jobs, owned=True)
-    return lambda: ProcessCrew(
-        jobs,
-        packed,
-        megabytes=settings.limits.worker_megabytes,
-        seconds=settings.limits.image_seconds,
-        threads=settings.threads,
-    )
+
+    def processes() -> ProcessCrew:
+        crew = ProcessCrew(
+            jobs,
+            packed,
+            megabytes=settings.limits.worker_megabytes,
+            seconds=settings.limits.image_seconds,
+            threads=settings.threads,
+        )
+        crew.start_first()
+        return crew
+
+    return processes

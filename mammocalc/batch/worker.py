@@ -11,20 +11,23 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
-from mammocalc.batch.work import unpacked
-
 _PR_SET_PDEATHSIG = 1
 
 
-def main(handle: int) -> None:
+def main(handle: int, ahead: bool = False) -> None:
     """Serve one parent over an inherited socket until it closes.
 
-    The parent sends a `Start` first, then tasks; it is sent ``"ready"`` and then one outcome a task.
+    The parent sends a `Start` first, then tasks; it is sent ``"ready"`` and then one outcome a task. One that is
+    started `ahead` imports what a search needs while it waits for that.
     """
     # Ctrl-C goes to the whole group; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
     parent: Connection[Any, Any] = Connection(handle)
+    if ahead:
+        _import_search()
+    from mammocalc.batch.work import unpacked
+
     with contextlib.suppress(EOFError, OSError):
         start = parent.recv()
         _bound(start.megabytes)
@@ -45,8 +48,7 @@ def prepare(threads: int) -> None:
     """Import what a search needs and compile the kernels where that has not been done."""
     import cv2
 
-    import mammocalc.pipeline
-    import mammocalc.read.dicom  # noqa: F401
+    _import_search()
     from mammocalc.batch.compile_ahead import compile_ahead
     from mammocalc.warm_up import is_first_run
 
@@ -54,6 +56,13 @@ def prepare(threads: int) -> None:
     # Here, where no time limit runs yet, and before any other worker starts.
     if is_first_run():
         compile_ahead()
+
+
+def _import_search() -> None:
+    import cv2  # noqa: F401
+
+    import mammocalc.pipeline
+    import mammocalc.read.dicom  # noqa: F401
 
 
 def _be_silent() -> None:
@@ -83,6 +92,6 @@ def _bound(megabytes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), "ahead" in sys.argv[2:])
     # Threads of a decoder that hangs must not keep the process.
     os._exit(0)

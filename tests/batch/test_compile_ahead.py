@@ -14,7 +14,7 @@ from mammocalc.batch import compile_ahead
 def steps(monkeypatch):
     """What was done in this process, in order; nothing is compiled."""
     done = []
-    for name in ("compile_searching", "warm_up"):
+    for name in ("compile_searching", "compile_arranging", "warm_up"):
         monkeypatch.setattr(compile_ahead, name, lambda name=name: done.append(name))
     return done
 
@@ -31,7 +31,7 @@ def test_a_second_process_compiles_what_measures(steps, monkeypatch):
     monkeypatch.setattr(compile_ahead, "usable_processors", lambda: 2)
     assert compile_ahead.compile_ahead() > 0
     assert started == [["-m", "mammocalc.batch.compile_ahead"]]
-    assert steps == ["compile_searching", "warm_up"]
+    assert steps == ["compile_searching", "compile_arranging", "warm_up"]
 
 
 def test_one_processor_compiles_alone(steps, monkeypatch):
@@ -44,15 +44,20 @@ def test_one_processor_compiles_alone(steps, monkeypatch):
     assert steps == ["warm_up"]
 
 
-def test_what_is_compiled_for_measuring_is_what_measuring_uses():
-    """The example of the second process has the types of real scenes, else its work would be in vain."""
-    code = """
-from mammocalc.warm_up import compile_measuring
-compile_measuring()
-from mammocalc_kernels import shape
+@pytest.mark.parametrize(
+    ("stage", "modules"),
+    [("measuring", "shape, calibre, skeleton"), ("arranging", "walls, ridges, paths, bows")],
+)
+def test_what_is_compiled_ahead_is_what_a_run_uses(stage, modules):
+    """The small examples have the types of real scenes, else their work would be in vain."""
+    code = f"""
+from mammocalc.warm_up import compile_{stage}
+compile_{stage}()
+from mammocalc_kernels import {modules}
 from mammocalc.phantom import PhantomSettings, make
 import mammocalc as mc
-kernels = [value for value in vars(shape).values() if hasattr(value, "signatures")]
+found = [value for module in ({modules}) for value in vars(module).values()]
+kernels = [value for value in found if hasattr(value, "signatures")]
 before = [len(kernel.signatures) for kernel in kernels]
 assert any(before)
 mc.detect(make(1, settings=PhantomSettings(rows=900, columns=640)).mammogram)

@@ -1,8 +1,10 @@
 """Compiling where nothing can be kept."""
 
 import numba
+import numpy as np
 import pytest
 from mammocalc_kernels.compile import kernel, run_each
+from numba import types
 
 
 def add_one(value):
@@ -41,3 +43,21 @@ def test_pieces_are_worked_on_once_and_come_back_in_order(threads, count):
 def test_what_a_piece_raises_is_raised():
     with pytest.raises(ZeroDivisionError, match="by zero"):
         run_each(lambda piece: 1 // piece, [1, 0, 2], 2)
+
+
+@kernel
+def _twice_as_many(count):
+    return 2 * count
+
+
+@kernel
+def _counted(values):
+    count = 0
+    for value in values:
+        count += value
+    return _twice_as_many(count) + _twice_as_many(1)
+
+
+def test_a_literal_is_compiled_as_the_number_it_is():
+    assert _counted(np.arange(4)) == 14
+    assert _twice_as_many.signatures == [(types.int64,)]
