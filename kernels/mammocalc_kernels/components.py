@@ -17,7 +17,6 @@ from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.growing import with_room
 from mammocalc_kernels.streams import prefetch
 
-
 # How many components ahead the plane is asked for: as many as are measured while memory answers.
 _AHEAD = 8
 

@@ -41,6 +41,7 @@ from mammocalc_kernels.gaussian_rows import (
     whole_lines,
     whole_rows,
 )
+from mammocalc_kernels.streams import read, span, write
 
 # Scales below the first are filtered straight from the plane; between the two all but the last 1 px of the
 # blur comes from the cascade; from the second on all of it, and the derivatives are short stencils.
@@ -405,7 +406,7 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
                 offsets_across(offsets, r, 1, start[k], held[k], row, height, ring_pitch)
                 if smoothed[i]:
                     at = start[k] + (row % held[k]) * ring_pitch
-                    padded[margin : margin + width] = rings[at : at + width]
+                    _copy(span(padded, margin, width), span(rings, at, width))
                     slope_curvature(padded, margin + pitch, pitch, rings, offsets, slope, curvature, width)
                 else:
                     value_slope_curvature(
@@ -425,6 +426,13 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
                     _larger_ridge(ridge_out[row], orientation_out[row], rr, rc, half_cc, norm, i == 0)
                 if blob_out.size:
                     _larger_measures(ridge_out[row], blob_out[row], rr, rc, half_cc, norm, i == 0)
+
+
+@kernel
+def _copy(out, source):  # type: ignore[no-untyped-def]
+    """A row to another place; as slices of arrays that might overlap, it goes value by value."""
+    for x in range(out.size):
+        write(out, x, read(source, x))
 
 
 @kernel
