@@ -170,20 +170,24 @@ def axis_coordinates(
     h, w = contrast.shape
     step = math.hypot(ys[1] - ys[0], xs[1] - xs[0])
     stride = 4
-    # What is sampled lies within this distance of a point of the path: for each row the columns, and the coarse points
-    # that can be the nearest of them.
+    # What is sampled lies within this distance of a point of the path: for each row the columns, and for each row and
+    # each column the coarse points that can be the nearest.
     limit = math.hypot(reach, beyond) + 1e-6
     left, right = np.full(h, w, np.int64), np.zeros(h, np.int64)
-    first, end = np.full(h, n, np.int64), np.zeros(h, np.int64)
     for k in range(n):
         for y in range(max(math.ceil(ys[k] - limit), 0), min(math.floor(ys[k] + limit) + 1, h)):
             left[y] = min(left[y], max(math.ceil(xs[k] - limit), 0))
             right[y] = max(right[y], min(math.floor(xs[k] + limit) + 1, w))
     further = limit + stride * step
+    first, end = np.full(h, n, np.int64), np.zeros(h, np.int64)
+    first_across, end_across = np.full(w, n, np.int64), np.zeros(w, np.int64)
     for k in range(0, n, stride):
         for y in range(max(math.ceil(ys[k] - further), 0), min(math.floor(ys[k] + further) + 1, h)):
             first[y] = min(first[y], k)
             end[y] = max(end[y], k + 1)
+        for x in range(max(math.ceil(xs[k] - further), 0), min(math.floor(xs[k] + further) + 1, w)):
+            first_across[x] = min(first_across[x], k)
+            end_across[x] = max(end_across[x], k + 1)
     tangent_y, tangent_x = np.empty(n, np.float64), np.empty(n, np.float64)
     for k in range(n):
         before, after = max(k - 1, 0), min(k + 1, n - 1)
@@ -197,8 +201,8 @@ def axis_coordinates(
             if usable[y, x] != 1:
                 continue
             nearest, least = 0, 1e30
-            k = first[y]
-            while k < end[y]:
+            k, stop = max(first[y], first_across[x]), min(end[y], end_across[x])
+            while k < stop:
                 gap = (ys[k] - y) ** 2 + (xs[k] - x) ** 2
                 if gap < least:
                     nearest, least = k, gap

@@ -10,6 +10,7 @@ by themselves: their joints with the breast are edges without a gradient.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -128,15 +129,21 @@ def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (framed[1:-1, 1:-1] != 2).astype(np.uint8)
 
 
+@lru_cache(maxsize=8)
+def _disk(radius: float) -> NDArray[np.uint8]:
+    reach = int(radius)
+    i, j = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return (i * i + j * j <= radius * radius).astype(np.uint8)
+
+
 def _opened(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
     """Opening by a disk in which all beyond the border is background: a film's bright frame is a narrow strip."""
     import cv2
 
     if radius < 4:
-        reach = int(radius)
-        i, j = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-        disk = (i * i + j * j <= radius * radius).astype(np.uint8)
-        return cv2.morphologyEx(mask, cv2.MORPH_OPEN, disk, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        return cv2.morphologyEx(
+            mask, cv2.MORPH_OPEN, _disk(radius), borderType=cv2.BORDER_CONSTANT, borderValue=0
+        )
     framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     return np.ascontiguousarray(_grown(_shrunk(framed, radius), radius)[1:-1, 1:-1])
 
@@ -231,7 +238,8 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
     row_min, col_min, row_max, col_max = field
     exposed = np.ascontiguousarray(cells.density[row_min:row_max, col_min:col_max])
     usable = cells.valid[row_min:row_max, col_min:col_max]
-    exposed = np.where(usable, exposed, exposed[usable].min() if usable.any() else 0).astype(np.float32)
+    if not usable.all():
+        exposed = np.where(usable, exposed, exposed[usable].min() if usable.any() else 0).astype(np.float32)
 
     # The search runs on larger cells, the outline is then drawn on the fine ones.
     factor = max(1, round(SEARCH_MM / cells.size_mm))
@@ -346,22 +354,23 @@ def skin_distance(cells: Cells, breast: Breast) -> NDArray[np.float32]:
     background[row_min:row_max, col_min:col_max] = ~breast.mask[row_min:row_max, col_min:col_max]
     gap = round(5.0 / cells.size_mm)
     rows = breast.mask.any(1)
+    column = np.arange(breast.mask.shape[1])
     if breast.chest_wall == "left":
         start = breast.mask.argmax(1)
-        for row in np.flatnonzero(rows & (start - col_min <= gap)):
-            background[row, : start[row]] = False
+        near = rows & (start - col_min <= gap)
+        background[near] &= column >= start[near, None]
     else:
         stop = breast.mask.shape[1] - breast.mask[:, ::-1].argmax(1)
-        for row in np.flatnonzero(rows & (col_max - stop <= gap)):
-            background[row, stop[row] :] = False
+        near = rows & (col_max - stop <= gap)
+        background[near] &= column < stop[near, None]
     diagonal = float(np.hypot(*breast.mask.shape)) * cells.size_mm
     out = np.zeros(breast.mask.shape, np.float32)
     window = bounding_window(breast.mask, 1)
-    inside, near = breast.mask[window], background[window]
-    if not near.any():
+    inside, beyond = breast.mask[window], background[window]
+    if not beyond.any():
         out[breast.mask] = diagonal
         return out
-    distance = _euclidean_distance(near)
+    distance = _euclidean_distance(beyond)
     out[window] = np.where(inside, np.clip((distance - 0.5) * cells.size_mm, 0, diagonal), 0)
     return out
 

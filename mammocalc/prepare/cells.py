@@ -63,13 +63,16 @@ def make_cells(mammogram: Mammogram, cell_mm: float, threads: int = 1) -> Cells:
     rows, columns = pixels.shape
     height = np.minimum(step, rows - step * np.arange(mean.shape[0]))
     width = np.minimum(step, columns - step * np.arange(mean.shape[1]))
-    valid = 2 * count.astype(np.int64) > height[:, None] * width[None, :]
+    if mammogram.padding is None:
+        valid = np.ones(mean.shape, np.bool_)
+    else:
+        valid = 2 * count.astype(np.int64) > height[:, None] * width[None, :]
     return Cells(
         step=step,
         size_mm=step * mammogram.pixel_spacing_mm,
         density=density,
-        darkest=darkest.astype(np.uint16),
-        brightest=brightest.astype(np.uint16),
+        darkest=darkest.astype(np.uint16, copy=False),
+        brightest=brightest.astype(np.uint16, copy=False),
         valid=valid,
         height_mm=height * mammogram.pixel_spacing_mm,
         width_mm=width * mammogram.pixel_spacing_mm,
