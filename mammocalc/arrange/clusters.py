@@ -265,7 +265,9 @@ def cluster_table(
             [_median(columns["diameter_mm"][group]) for group in groups], np.float64
         ),
         "median_length_mm": np.array([_median(columns["length_mm"][group]) for group in groups], np.float64),
-        "median_roughness": np.array([_median(columns["roughness"][group]) for group in groups], np.float64),
+        "median_irregularity": np.array(
+            [_median(columns["irregularity"][group]) for group in groups], np.float64
+        ),
         "median_elongation": np.array([_median(columns["elongation"][best]) for best in clear], np.float64),
         "median_circularity": np.array([_median(columns["circularity"][best]) for best in clear], np.float64),
         "median_flatness": np.array([_median(columns["flatness"][best]) for best in clear], np.float64),

@@ -60,6 +60,9 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "solidity": Feature("", "area over area of the convex hull, holes filled"),
     "circularity": Feature("", "4 pi area over perimeter squared, holes filled; 1 is a disc"),
+    "irregularity": Feature(
+        "", "how much less round than a ball of its size under the same noise, natural logarithm; 0 is a ball"
+    ),
     "roughness": Feature("", "outline length over that of the smoothed outline, minus 1; 0 is smooth"),
     "lucency": Feature(
         "", "1 minus centre contrast over rim contrast after de-blurring; 0 is solid, 1 fully lucent"

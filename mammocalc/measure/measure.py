@@ -28,6 +28,13 @@ _BLUR_MODEL_ERROR = 0.05
 _BLOCK, _BLOCKS = 24, 8
 _LEAST_DEVIATION = 0.3
 
+# How round a ball is measured, by its diameter in pixels and its contrast-to-noise ratio: ln(_ROUNDEST - circularity)
+# as a quadratic of their logarithms a = ln(px), b = ln(cnr), in the order 1, a, b, a^2, b^2, ab; fitted on balls by
+# benchmarks/fit_irregularity.py, which also says where they were.
+_ROUNDEST = 1.005
+_BALL = (-3.136, 0.001, 0.18, 0.526, 0.104, -0.88)
+_BALL_PX, _BALL_CNR = (1.0, 25.0), (1.0, 30.0)
+
 
 def measure(
     scene: Scene, regions: Regions, parameters: MeasureParameters | None = None, threads: int = 1
@@ -146,6 +153,22 @@ def noise_correlation(plane: NDArray[np.float32]) -> float:
     return float(np.clip(np.median(deviations[1][told] / deviations[0][told]) / 0.375, 1.0, 1 / 0.375))
 
 
+def irregularity(
+    circularity: NDArray[np.float64], diameter_px: NDArray[np.float64], cnr: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How much less round an outline is than that of a ball of its size under the same noise; 0 for such a ball.
+
+    A difference of logarithms: 0.7 lacks twice as much to a disc. The outline of a small or faint ball is rough by
+    noise alone, so its circularity by itself says little. NaN where one of the three is.
+    """
+    px = np.log(np.clip(diameter_px, *_BALL_PX))
+    noise = np.log(np.clip(cnr, *_BALL_CNR))
+    terms = (np.ones_like(px), px, noise, px**2, noise**2, px * noise)
+    expected = sum(factor * term for factor, term in zip(_BALL, terms, strict=True))
+    out: NDArray[np.float64] = np.log(_ROUNDEST - circularity) - expected
+    return out
+
+
 def _columns(scene: Scene, regions: Regions, raw: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
     """Every feature of the catalogue from the kernel's columns: pixels to mm, plane values to density, anatomy."""
     pitch = scene.pixel_spacing_mm
@@ -186,6 +209,7 @@ def _columns(scene: Scene, regions: Regions, raw: dict[str, NDArray[np.float64]]
         "flatness": raw["flatness"],
         "solidity": raw["solidity"],
         "circularity": raw["circularity"],
+        "irregularity": irregularity(raw["circularity"], raw["diameter"], cnr),
         "roughness": raw["roughness"],
         "lucency": raw["lucency"],
         "core_lucency": raw["core_lucency"],

@@ -30,6 +30,7 @@ SPECK = {
     "skin_distance_mm": 30.0,
     "cnr": 10.0,
     "circularity": 0.98,
+    "irregularity": 0.0,
     "edge_width_mm": 0.1,
     "flatness": 0.4,
     "score": 0.9,

@@ -44,6 +44,7 @@ DOT: dict[str, Any] = {
     "flatness": 0.4,
     "solidity": 0.97,
     "circularity": 0.985,
+    "irregularity": 0.0,
     "roughness": 0.004,
     "lucency": 0.0,
     "core_lucency": math.nan,
@@ -75,7 +76,7 @@ DOT: dict[str, Any] = {
     "cluster_shape_spread": math.nan,
     "cluster_diameter_mm": math.nan,
     "cluster_length_mm": math.nan,
-    "cluster_roughness": math.nan,
+    "cluster_irregularity": math.nan,
     "cluster_elongation": math.nan,
     "cluster_circularity": math.nan,
     "cluster_edge_share": math.nan,
@@ -105,7 +106,7 @@ def _sized(length_mm: float, width_mm: float, **features: Any) -> dict[str, Any]
 OF_THE_CLUSTER = {
     "cluster_diameter_mm": "median_diameter_mm",
     "cluster_length_mm": "median_length_mm",
-    "cluster_roughness": "median_roughness",
+    "cluster_irregularity": "median_irregularity",
     "cluster_elongation": "median_elongation",
     "cluster_circularity": "median_circularity",
     "cluster_level_share": "level_share",
@@ -115,13 +116,14 @@ OF_THE_CLUSTER = {
 
 
 def _of_members(columns: dict[str, Any], members: Any) -> dict[str, float]:
-    """A cluster's medians and means, from the members that name it."""
+    """A cluster's number, medians and means, from the members that name it."""
     if len(members) == 0:
         return {}
     return {
+        "n_calcifications": len(members),
         "median_diameter_mm": float(np.median(columns["diameter_mm"][members])),
         "median_length_mm": float(np.median(columns["length_mm"][members])),
-        "median_roughness": float(np.median(columns["roughness"][members])),
+        "median_irregularity": float(np.median(columns["irregularity"][members])),
         "median_elongation": float(np.median(columns["elongation"][members])),
         "median_circularity": float(np.mean(columns["circularity"][members])),
         "median_edge_share": float(np.median((columns["edge_width_mm"] / columns["diameter_mm"])[members])),
@@ -153,7 +155,7 @@ class Image:
             "shape_spread": 0.2,
             "median_diameter_mm": math.nan,
             "median_length_mm": math.nan,
-            "median_roughness": math.nan,
+            "median_irregularity": math.nan,
             "median_elongation": math.nan,
             "median_circularity": math.nan,
             "median_edge_share": math.nan,

@@ -22,7 +22,7 @@ VARIED = {
     "cluster_size_spread": 0.4,
     "cluster_shape_spread": 0.8,
     "cluster_elongation": 1.6,
-    "cluster_roughness": 0.02,
+    "cluster_irregularity": 0.7,
 }
 VESSEL = {
     "chain_n": 5,
@@ -31,7 +31,13 @@ VESSEL = {
     "chain_calcified_fraction": 0.7,
     "chain_nipple_angle_deg": 60.0,
 }
-HAZY = {**GROUP, "cluster_diameter_mm": 0.55, "cluster_length_mm": 0.56, "cluster_elongation": 1.2}
+HAZY = {
+    **GROUP,
+    "cluster_diameter_mm": 0.55,
+    "cluster_length_mm": 0.56,
+    "cluster_elongation": 1.2,
+    "edge_width_mm": 0.15,
+}
 
 
 @pytest.fixture
@@ -67,18 +73,24 @@ def examples(sized):
         "amorphous": {
             "diameter_mm": 0.55,
             "length_mm": 0.56,
-            "edge_width_mm": 0.4,
             **HAZY,
+            "edge_width_mm": 0.4,
             "cluster_edge_share": 0.7,
         },
         "coarse_heterogeneous": sized(
-            0.9, 0.7, circularity=0.9, cluster_diameter_mm=0.85, cluster_circularity=0.9, **VARIED
+            0.9,
+            0.7,
+            circularity=0.9,
+            irregularity=0.9,
+            cluster_diameter_mm=0.85,
+            cluster_circularity=0.9,
+            **VARIED,
         ),
         "fine_pleomorphic": sized(
             0.5,
             0.3,
             circularity=0.9,
-            roughness=0.02,
+            irregularity=0.9,
             cluster_diameter_mm=0.4,
             cluster_circularity=0.9,
             **VARIED,
@@ -267,30 +279,62 @@ class TestBothSidesOfAThreshold:
         assert labelled({**HAZY, "cluster_edge_share": edge_share}).label[0] == label
 
     @pytest.mark.parametrize(
-        ("length_mm", "is_amorphous"), [(0.47, False), (0.48, True), (0.66, True), (0.67, False)]
+        ("length_mm", "is_amorphous"), [(0.46, False), (0.47, True), (0.71, True), (0.73, False)]
     )
     def test_hazy_ones_are_neither_the_smallest_nor_large(self, labelled, length_mm, is_amorphous):
         hazy = {**HAZY, "cluster_edge_share": 0.4, "cluster_length_mm": length_mm}
         assert (labelled(hazy).label[0] == "amorphous") is is_amorphous
 
-    @pytest.mark.parametrize(("roughness", "label"), [(0.0072, "fine_pleomorphic"), (0.0068, "punctate")])
-    def test_outlines_part_pleomorphic_groups_from_punctate_ones(self, labelled, roughness, label):
-        small = {**GROUP, "cluster_diameter_mm": 0.35, "cluster_elongation": 1.0}
-        assert labelled({**small, "cluster_roughness": roughness}).label[0] == label
+    @pytest.mark.parametrize(("edge_width_mm", "label"), [(0.106, "amorphous"), (0.104, "punctate")])
+    def test_a_sharp_one_of_a_hazy_group_shows_its_shape(self, labelled, edge_width_mm, label):
+        hazy = {**HAZY, "cluster_edge_share": 0.4, "diameter_mm": 0.35}
+        assert labelled({**hazy, "edge_width_mm": edge_width_mm}).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label", "suspicion"),
+        [
+            ({}, "fine_pleomorphic", "suspicious"),
+            ({"irregularity": 0.49}, "punctate", "suspicious"),
+            ({"irregularity": 0.0, "elongation": 1.36}, "fine_pleomorphic", "suspicious"),
+            ({"cluster_irregularity": 0.02}, "punctate", "indeterminate"),
+            ({"cluster_irregularity": 0.02, "irregularity": 0.0}, "punctate", "indeterminate"),
+            ({"cluster_distribution": "diffuse"}, "punctate", "typically_benign"),
+            ({"irregularity": 0.0, "cluster_n": 4}, "punctate", "indeterminate"),
+        ],
+    )
+    def test_a_member_has_its_own_form_and_the_suspicion_of_its_group(
+        self, labelled, change, label, suspicion
+    ):
+        small = {
+            **GROUP,
+            "cluster_diameter_mm": 0.35,
+            "cluster_elongation": 1.0,
+            "cluster_irregularity": 0.04,
+        }
+        found = labelled({**small, "irregularity": 0.51, **change})
+        assert (found.label[0], found.suspicion[0]) == (label, suspicion)
 
     @pytest.mark.parametrize(
         ("change", "label"),
         [
             ({}, "round"),
-            ({"cnr": 4.9}, "coarse_heterogeneous"),
-            ({"circularity": 0.985}, "coarse_heterogeneous"),
-            ({"elongation": 1.13}, "coarse_heterogeneous"),
+            ({"irregularity": 0.16}, "coarse_heterogeneous"),
+            ({"elongation": 1.26}, "coarse_heterogeneous"),
+            ({"edge_width_mm": 0.29}, "coarse_heterogeneous"),
         ],
     )
     def test_a_plainly_round_one_keeps_its_label_in_an_irregular_group(self, labelled, change, label):
         group = {**VARIED, "cluster_diameter_mm": 0.8, "cluster_circularity": 0.9}
-        plain = {"diameter_mm": 0.8, "cnr": 8.0, "circularity": 0.99, "elongation": 1.05}
-        assert labelled({**group, **plain, **change}).label[0] == label
+        plain = {"diameter_mm": 0.8, "irregularity": 0.1, "elongation": 1.05, "edge_width_mm": 0.2}
+        found = labelled({**group, **plain, **change})
+        assert found.label[0] == label
+        assert found.suspicion[0] != "typically_benign"
+
+    @pytest.mark.parametrize(("irregularity", "label"), [(0.14, "round"), (0.16, "unclassified")])
+    def test_a_faint_ball_alone_may_be_measured_as_less_round(self, labelled, irregularity, label):
+        assert (
+            labelled({"diameter_mm": 0.6, "circularity": 0.9, "irregularity": irregularity}).label[0] == label
+        )
 
     @pytest.mark.parametrize(
         ("change", "label"),
@@ -298,12 +342,12 @@ class TestBothSidesOfAThreshold:
             ({}, "punctate"),
             ({"diameter_mm": 0.66}, "round"),
             ({"cluster_n": 4}, "round"),
-            ({"cluster_roughness": 0.0071}, "round"),
+            ({"cluster_irregularity": 0.04}, "round"),
             ({"elongation": 1.4, "diameter_mm": 0.6}, "round"),
         ],
     )
     def test_one_of_a_punctate_group_may_be_measured_too_large(self, labelled, change, label):
-        group = {**GROUP, "cluster_diameter_mm": 0.35, "cluster_roughness": 0.004}
+        group = {**GROUP, "cluster_diameter_mm": 0.35, "cluster_irregularity": -0.1}
         plain = {"diameter_mm": 0.6, "circularity": 0.95, "elongation": 1.1}
         found = labelled({**group, **plain, "cluster_distribution": "regional", **change}).label[0]
         assert found == label
@@ -313,7 +357,7 @@ class TestBothSidesOfAThreshold:
         [({}, "punctate"), ({"cnr": 5.1}, "unclassified"), ({"diameter_mm": 0.81}, "unclassified")],
     )
     def test_a_faint_one_of_a_punctate_group_has_no_shape_of_its_own(self, labelled, change, label):
-        group = {**GROUP, "cluster_diameter_mm": 0.35, "cluster_roughness": 0.004}
+        group = {**GROUP, "cluster_diameter_mm": 0.35, "cluster_irregularity": -0.1}
         faint = {"diameter_mm": 0.7, "cnr": 4.0, "circularity": 0.8, "elongation": 1.6}
         assert labelled({**group, **faint, **change}).label[0] == label
 
@@ -534,9 +578,9 @@ class TestBothSidesOfAThreshold:
         )
         assert not {"amorphous", "coarse_heterogeneous", "fine_pleomorphic"} & set(alone.label.tolist())
 
-    @pytest.mark.parametrize(("roughness", "label"), [(0.0071, "fine_pleomorphic"), (0.0069, "unclassified")])
-    def test_pleomorphic_means_irregular_outlines(self, labelled, sized, roughness, label):
-        even = {"cluster_diameter_mm": 0.4, "cluster_roughness": roughness}
+    @pytest.mark.parametrize(("irregularity", "label"), [(0.04, "fine_pleomorphic"), (0.02, "unclassified")])
+    def test_pleomorphic_means_irregular_outlines(self, labelled, sized, irregularity, label):
+        even = {"cluster_diameter_mm": 0.4, "cluster_irregularity": irregularity}
         change = sized(0.6, 0.25, solidity=0.8, **{**VARIED, **even})
         assert labelled(change).label[0] == label
 
@@ -550,12 +594,14 @@ class TestBothSidesOfAThreshold:
     @pytest.mark.parametrize(
         ("distribution", "elongation", "label"),
         [
-            ("grouped", 1.0, "fine_pleomorphic"),
+            ("grouped", 1.0, "punctate"),
+            ("grouped", 1.4, "fine_pleomorphic"),
             ("regional", 1.0, "punctate"),
-            ("diffuse", 1.35, "fine_pleomorphic"),
+            ("regional", 1.4, "fine_pleomorphic"),
+            ("diffuse", 1.4, "punctate"),
         ],
     )
-    def test_round_ones_of_a_wide_region_are_judged_by_themselves(
+    def test_nothing_spread_over_the_whole_breast_is_pleomorphic(
         self, labelled, sized, distribution, elongation, label
     ):
         company = {**VARIED, "cluster_diameter_mm": 0.4, "cluster_circularity": 0.9}
@@ -563,7 +609,13 @@ class TestBothSidesOfAThreshold:
         assert labelled(change).label[0] == label
 
     @pytest.mark.parametrize(
-        "vary", [{"cluster_circularity": 0.96}, {"cluster_shape_spread": 0.26}, {"cluster_size_spread": 0.31}]
+        "vary",
+        [
+            {"cluster_circularity": 0.96},
+            {"cluster_shape_spread": 0.26},
+            {"cluster_size_spread": 0.31},
+            {"cluster_irregularity": 0.04},
+        ],
     )
     def test_coarse_heterogeneous_ones_vary_in_shape_or_size(self, labelled, sized, vary):
         even = {
@@ -574,6 +626,8 @@ class TestBothSidesOfAThreshold:
             "cluster_circularity": 0.98,
             "cluster_shape_spread": 0.1,
             "cluster_size_spread": 0.1,
+            "cluster_irregularity": -0.1,
+            "irregularity": 0.3,
         }
         found = labelled(sized(0.72, 0.7, **even), sized(0.72, 0.7, **{**even, **vary}))
         assert found.label.tolist() == ["round", "coarse_heterogeneous"]
@@ -715,6 +769,22 @@ class TestClusters:
         found = labelled(*[member] * 8, clusters=[{"distribution": distribution}])
         assert found.cluster_morphology.tolist() == ["punctate"]
         assert found.cluster_suspicion.tolist() == [suspicion]
+
+    def test_a_group_has_a_label_of_its_own(self, labelled):
+        plain = {
+            "cluster_n": 6,
+            "cluster_irregularity": 0.04,
+            "cluster_elongation": 1.0,
+            "cluster_diameter_mm": 0.35,
+        }
+        specks = [{**GROUP, **plain, "irregularity": own} for own in (0.4, 0.3, 0.2, 0.1, 0.04, 0.03)]
+        group = {"median_irregularity": 0.04, "median_elongation": 1.0}
+        found = labelled(*specks, clusters=[group])
+        assert found.label.tolist() == ["punctate"] * 6
+        assert found.cluster_morphology.tolist() == ["fine_pleomorphic"]
+        assert set(found.suspicion.tolist()) | set(found.cluster_suspicion.tolist()) == {"suspicious"}
+        even = labelled(*specks, clusters=[{**group, "median_irregularity": 0.02}])
+        assert even.cluster_morphology.tolist() == ["punctate"]
 
     @pytest.mark.parametrize(
         "label",

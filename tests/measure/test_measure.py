@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from mammocalc.measure import MeasureParameters, measure
 from mammocalc.measure.features import FEATURES
+from mammocalc.measure.measure import irregularity
 from mammocalc.prepare.scene import Anatomy, Scene
 from mammocalc.segment.regions import Regions
 
@@ -160,3 +161,19 @@ def test_no_candidates_give_empty_columns():
     empty = measured(np.zeros((160, 200)), noise=1.0)
     assert len(empty) == 0
     assert set(empty.columns) == set(FEATURES)
+
+
+class TestIrregularity:
+    def test_lacking_twice_as_much_to_a_disc_is_two_thirds_more(self):
+        lack = np.array([0.01, 0.02, 0.04])
+        found = irregularity(1.005 - lack, np.full(3, 5.0), np.full(3, 8.0))
+        assert np.diff(found) == pytest.approx([np.log(2)] * 2)
+
+    def test_a_small_faint_ball_is_expected_to_be_measured_as_less_round(self):
+        px, cnr = np.array([5.0, 5.0, 12.0]), np.array([3.0, 12.0, 3.0])
+        found = irregularity(np.full(3, 0.96), px, cnr)
+        assert found[1] > found[0] > found[2]
+
+    def test_is_nan_where_one_of_the_three_is(self):
+        values = np.array([0.95, np.nan, 0.95]), np.array([5.0, 5.0, np.nan]), np.array([8.0, 8.0, 8.0])
+        assert np.isnan(irregularity(*values)).tolist() == [False, True, True]
