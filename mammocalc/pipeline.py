@@ -96,7 +96,10 @@ def detect(
         mammogram = image
     else:
         path = Path(image)
-        mammogram = timed("read", lambda: read(path, pixel_spacing_mm=pixel_spacing_mm, frame=frame))
+        mammogram = timed(
+            "read",
+            lambda: read(path, pixel_spacing_mm=pixel_spacing_mm, frame=frame, threads=threads),
+        )
     with naming_file(mammogram.path):
         scene = timed("prepare", lambda: prepare(mammogram, parameters.prepare, threads))
     regions = timed("segment", lambda: segment(scene, parameters.segment, threads))

@@ -96,7 +96,7 @@ def _grown(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
 
     if not mask.any():
         return mask
-    return (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) <= radius).astype(np.uint8)
+    return (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) <= radius).view(np.uint8)
 
 
 def _shrunk(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
@@ -105,7 +105,7 @@ def _shrunk(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
 
     if mask.all():
         return mask
-    return (cv2.distanceTransform(mask, cv2.DIST_L2, 5) > radius).astype(np.uint8)
+    return (cv2.distanceTransform(mask, cv2.DIST_L2, 5) > radius).view(np.uint8)
 
 
 def _largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -113,11 +113,12 @@ def _largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     import cv2
 
     count, label = cv2.connectedComponents(mask, connectivity=4)
-    if count < 2:
-        return np.zeros_like(mask)
+    if count <= 2:
+        # There is nothing to choose from.
+        return mask
     area = np.bincount(label.ravel(), minlength=count)
     area[0] = 0
-    return (label == int(area.argmax())).astype(np.uint8)
+    return (label == int(area.argmax())).view(np.uint8)
 
 
 def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -126,7 +127,7 @@ def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     cv2.floodFill(framed, None, (0, 0), 2, flags=4)
-    return (framed[1:-1, 1:-1] != 2).astype(np.uint8)
+    return (framed[1:-1, 1:-1] != 2).view(np.uint8)
 
 
 @lru_cache(maxsize=8)
@@ -166,7 +167,7 @@ def _steepest_level_set(level: NDArray[np.float32], radius: float) -> tuple[floa
     cross = np.ones((3, 3), np.uint8)
     for part in np.linspace(0.02, 0.8, LEVELS):
         threshold = float(low + (high - low) * part)
-        mask = _largest(_opened(_filled((level > threshold).astype(np.uint8)), radius))
+        mask = _largest(_opened(_filled((level > threshold).view(np.uint8)), radius))
         contour = mask > cv2.erode(mask, cross, borderType=cv2.BORDER_REPLICATE)
         length = int(contour.sum())
         if length == 0:
@@ -190,9 +191,10 @@ def _is_background(density: NDArray[np.float32], mask: NDArray[np.uint8]) -> boo
     if outside.mean() < 0.02 or not inside.any():
         return False
     steepness = cv2.magnitude(cv2.Sobel(density, cv2.CV_32F, 1, 0), cv2.Sobel(density, cv2.CV_32F, 0, 1))
-    air = float(np.median(density[outside]))
+    around = density[outside]
+    air = float(np.median(around))
     contrast = float(np.median(density[inside])) - air
-    unrest = 1.4826 * float(np.median(np.abs(density[outside] - air)))
+    unrest = 1.4826 * float(np.median(np.abs(around - air)))
     smooth = np.median(steepness[outside]) <= AIR_GRADIENT * np.median(steepness[inside])
     return bool(smooth) and unrest < AIR_UNREST * contrast
 

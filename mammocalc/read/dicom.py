@@ -51,7 +51,7 @@ class DicomImage:
             When the frame's bytes are missing or damaged.
         """
         if self.syntax.decode is None:
-            native = native_frame(self.pixel_data, self.form, index, self.syntax.little_endian)
+            native = native_frame(self.pixel_data, self.form, index, self.syntax.little_endian, threads)
             return stored_values(native, self.form, self.syntax)
         offsets = self.header.data("ExtendedOffsetTable"), self.header.data("ExtendedOffsetTableLengths")
         stream = encapsulated_frame(self.pixel_data, index, self.frames, offsets)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -16,6 +18,8 @@ from mammocalc.read.decode import FrameFormat
 from mammocalc.read.quiet import quiet
 
 _MOST_FRAGMENTS = 1_000_000
+# Bytes of a frame from which on threads save more than they cost.
+_WORTH_PARTING = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,12 @@ class PixelData:
     words: bool = True
 
 
-def native_frame(data: PixelData, form: FrameFormat, index: int, little_endian: bool) -> NDArray[Any]:
+def native_frame(
+    data: PixelData, form: FrameFormat, index: int, little_endian: bool, threads: int = 1
+) -> NDArray[Any]:
     """Pixels of an uncompressed frame, in native byte order, in memory of their own.
+
+    `threads` is how many parts of a file are read at once.
 
     Returns
     -------
@@ -47,9 +55,12 @@ def native_frame(data: PixelData, form: FrameFormat, index: int, little_endian: 
     order = "<" if little_endian else ">"
     kind = np.dtype(f"{order}u{form.bits_allocated // 8}")
     count = form.rows * form.columns
-    data.stream.seek(data.start + index * form.nbytes)
+    start = data.start + index * form.nbytes
+    data.stream.seek(start)
     if isinstance(data.stream, io.BytesIO):
         pixels = np.frombuffer(bytearray(data.stream.read(form.nbytes)), kind)
+    elif threads > 1 and form.nbytes >= _WORTH_PARTING and hasattr(os, "preadv"):
+        pixels = _read_in_parts(data.stream.fileno(), start, np.empty(count, kind), threads)
     else:
         pixels = np.fromfile(data.stream, kind, count)
     if pixels.size != count:
@@ -60,6 +71,20 @@ def native_frame(data: PixelData, form: FrameFormat, index: int, little_endian: 
     if not pixels.dtype.isnative:
         pixels = pixels.byteswap(inplace=True).view(pixels.dtype.newbyteorder("="))
     return pixels.reshape(form.rows, form.columns)
+
+
+def _read_in_parts(file: int, start: int, pixels: NDArray[Any], threads: int) -> NDArray[Any]:
+    """Fill an array from a file that is open; as many values of it as there are bytes.
+
+    The copy into fresh memory is what takes time, and one thread does not use all that memory can give.
+    """
+    target = pixels.view(np.uint8).data
+    edges = [len(target) * k // threads for k in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(
+            lambda first, end: os.preadv(file, [target[first:end]], start + first), edges[:-1], edges[1:]
+        )
+        return pixels[: sum(found) // pixels.itemsize]
 
 
 def encapsulated_frame(

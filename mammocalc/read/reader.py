@@ -46,7 +46,7 @@ def read(
     limits : ReadLimits, optional
         Bounds that a file must keep before anything is unpacked.
     threads : int
-        Used where a decoder can (JPEG 2000); the pixels do not depend on it.
+        Used where a decoder can (JPEG 2000) and for copying what is not compressed; the pixels do not depend on it.
 
     Returns
     -------

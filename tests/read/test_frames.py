@@ -122,3 +122,22 @@ def test_fewer_frames_than_declared(dicom_file, frames):
     path = dicom_file(frames, JPEG_LS, 12, NumberOfFrames=9)
     with pytest.raises(UnreadableInput, match="9 frames are declared, 4 are there"):
         read(path)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"])
+def test_a_frame_is_the_same_in_parts(dicom_file, frames, monkeypatch, syntax):
+    path = dicom_file(frames, syntax, 12)
+    whole = [read(path, frame=k).pixels for k in range(4)]
+    monkeypatch.setattr("mammocalc.read.pixel_data._WORTH_PARTING", 1)
+    for frame, pixels in enumerate(whole):
+        assert np.array_equal(read(path, frame=frame, threads=3).pixels, pixels)
+
+
+def test_a_file_that_is_cut_short_in_the_last_part(dicom_file, frames, monkeypatch):
+    path = dicom_file(frames[:1], "1.2.840.10008.1.2.1", 12)
+    monkeypatch.setattr("mammocalc.read.pixel_data._WORTH_PARTING", 1)
+    monkeypatch.setattr(
+        "mammocalc.read.pixel_data.os.preadv", lambda file, parts, at: max(len(parts[0]) - 8, 0)
+    )
+    with pytest.raises(UnreadableInput, match="the file is cut short"):
+        read(path, threads=2)
