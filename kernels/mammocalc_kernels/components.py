@@ -398,7 +398,8 @@ def _runs_above(response, low, high, step, first, end):  # type: ignore[no-untyp
     flags = np.zeros(8 * (width // 8 + 1), np.uint8)
     words = flags.view(np.uint64)
     threshold = np.empty(width, np.float32)
-    most = width // 2 + 1
+    # Room for all there can be; what is not written to costs no memory.
+    most = (end - first) * (width // 2 + 1)
     rows, starts, stops = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
     peaks, values = np.empty(most, np.int32), np.empty(most, np.float32)
     seeded = np.empty(most, np.bool_)
@@ -409,13 +410,6 @@ def _runs_above(response, low, high, step, first, end):  # type: ignore[no-untyp
         line = response[row]
         for x in range(width):
             flags[x] = line[x] > threshold[x]
-        if count + most > rows.size:
-            rows = with_room(rows, count, most)
-            starts = with_room(starts, count, most)
-            stops = with_room(stops, count, most)
-            peaks = with_room(peaks, count, most)
-            values = with_room(values, count, most)
-            seeded = with_room(seeded, count, most)
         before = count
         count = _append_runs(flags, words, 0, width, row, rows, starts, stops, count)
         for i in range(before, count):
