@@ -398,11 +398,8 @@ def _runs_above(response, low, high, step, first, end):  # type: ignore[no-untyp
     flags = np.zeros(8 * (width // 8 + 1), np.uint8)
     words = flags.view(np.uint64)
     threshold = np.empty(width, np.float32)
-    # Room for all there can be; what is not written to costs no memory.
-    most = (end - first) * (width // 2 + 1)
+    most = width // 2 + 1
     rows, starts, stops = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
-    peaks, values = np.empty(most, np.int32), np.empty(most, np.float32)
-    seeded = np.empty(most, np.bool_)
     count = 0
     for row in range(first, end):
         if row == first or row % step == 0:
@@ -410,18 +407,16 @@ def _runs_above(response, low, high, step, first, end):  # type: ignore[no-untyp
         line = response[row]
         for x in range(width):
             flags[x] = line[x] > threshold[x]
-        before = count
+        if count + most > rows.size:
+            rows = with_room(rows, count, most)
+            starts = with_room(starts, count, most)
+            stops = with_room(stops, count, most)
         count = _append_runs(flags, words, 0, width, row, rows, starts, stops, count)
-        for i in range(before, count):
-            peaks[i], values[i], seeded[i] = _run_peak(response, high, step, row, starts[i], stops[i])
-    return (
-        rows[:count].copy(),
-        starts[:count].copy(),
-        stops[:count].copy(),
-        peaks[:count].copy(),
-        values[:count].copy(),
-        seeded[:count].copy(),
-    )
+    peaks, values = np.empty(count, np.int32), np.empty(count, np.float32)
+    seeded = np.empty(count, np.bool_)
+    for i in range(count):
+        peaks[i], values[i], seeded[i] = _run_peak(response, high, step, rows[i], starts[i], stops[i])
+    return rows[:count], starts[:count], stops[:count], peaks, values, seeded
 
 
 @kernel

@@ -389,11 +389,16 @@ def _merge_basins(basin, heights, contrasts, domain, count, pitch, limits, state
     sort_ascending(queue, spare, meeting)
     for o in range(meeting):
         at = np.int64(queue[o] & np.uint64(0xFFFFFFFF))
-        c = contrasts[at]
+        c, own, peak, checked = contrasts[at], read(heights, at), read(basin, at), np.int32(-1)
         for step in around:
-            if heights[at + step] - (step > 0) < heights[at] or basin[at + step] == basin[at]:
+            other = read(basin, at + step)
+            before = read(heights, at + step) - (step > 0) >= own
+            known = (other == peak) | (other == checked)
+            if known or not before:
                 continue
-            higher, lower = _root(parent, basin[at]), _root(parent, basin[at + step])
+            # The next neighbour on the same slope changes nothing, unless something was joined in between.
+            checked = other
+            higher, lower = _root(parent, peak), _root(parent, other)
             if higher == lower:
                 continue
             if contrasts[higher] < contrasts[lower]:
@@ -410,6 +415,7 @@ def _merge_basins(basin, heights, contrasts, domain, count, pitch, limits, state
             parent[lower] = higher
             following[last[higher]] = lower
             last[higher] = last[lower]
+            checked = np.int32(-1)
 
 
 @kernel
