@@ -35,7 +35,7 @@ class ArrangeParameters:
         1.7, 1.1, 5.0, "a piece this many times longer than thick has a direction"
     )
     strand_length_mm: float = bounded(1.0, 0.2, 5.0, "shorter pieces do not make a track, they only join one")
-    strand_calibre_mm: float = bounded(2.5, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
+    strand_calibre_mm: float = bounded(1.0, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
     strand_rod_mm: float = bounded(
         0.55,
         0.2,
@@ -96,8 +96,11 @@ class ArrangeParameters:
     vessel_short_strand_mm: float = bounded(
         1.8, 0.5, 20.0, "the same where the strands follow the vessel well, or two walls lie on a ridge"
     )
+    vessel_thread_strand_mm: float = bounded(
+        6.5, 0.5, 50.0, "longer strands without a second wall are threads, not plaques"
+    )
     vessel_follows_deg: float = bounded(
-        7.0, 1.0, 60.0, "strands that follow the curve this well lie in a wall; casts are less true"
+        7.5, 1.0, 60.0, "strands that follow the curve this well lie in a wall; casts are less true"
     )
     vessel_part_fraction: float = bounded(
         0.35, 0.0, 1.0, "least share on a ridge of a single true wall that does not aim at the nipple"
@@ -116,10 +119,7 @@ class ArrangeParameters:
     )
     vessel_long_fraction: float = bounded(0.3, 0.0, 1.0, "if at least this share of the chain lies on one")
     vessel_nearly_deg: float = bounded(
-        15.0,
-        1.0,
-        60.0,
-        "strands that follow the curve this well, of such a chain and of two walls without a ridge",
+        15.0, 1.0, 60.0, "strands longer than casts, of two walls or on a ridge, follow the curve this well"
     )
     vessel_fraction: float = bounded(0.6, 0.0, 1.0, "least share of a chain's length that lies on a vessel")
     ridge_clear: float = bounded(1.0, 0.0, 20.0, "a vessel stands this many standard errors above its sides")

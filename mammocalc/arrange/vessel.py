@@ -87,7 +87,7 @@ def looks_like_vessel(
 
     The casts of a duct in a row are not: they are short, and aim at the nipple. Two neighbouring ducts full of casts
     look like two walls: a chain that aims at the nipple, or whose aim is not known, is a vessel only with strands
-    longer than casts.
+    longer than casts. Strands longer than any plaque, without a second wall, are threads.
     """
     if members < 2 or curve.misalignment_deg > parameters.vessel_bend_deg:
         return False
@@ -101,9 +101,13 @@ def looks_like_vessel(
     on_vessel = fraction >= parameters.vessel_fraction
     partly = fraction >= parameters.vessel_part_fraction
     strand = curve.typical_mm
+    if not true_walls and strand > parameters.vessel_thread_strand_mm:
+        return False
+    some_ridge = fraction >= parameters.vessel_long_fraction
     wherever_it_leads = (
         (strand >= parameters.vessel_sure_strand_mm and walls and on_vessel and follows)
         or (strand >= parameters.vessel_strand_mm and true_walls and follows)
+        or (strand >= parameters.vessel_strand_mm and walls and long_enough and some_ridge and nearly)
         or (
             strand >= parameters.vessel_aimed_strand_mm
             and ((walls and long_enough) or (single_wall and on_vessel and follows))
@@ -122,8 +126,8 @@ def looks_like_vessel(
         return True
     if strand >= parameters.vessel_strand_mm and ((walls and nearly) or (single_wall and on_vessel)):
         return True
-    clear = fraction >= parameters.vessel_long_fraction or curve.length_mm >= parameters.vessel_far_mm
-    return strand >= parameters.vessel_long_strand_mm and single_wall and clear and nearly
+    clear = some_ridge or curve.length_mm >= parameters.vessel_far_mm
+    return strand >= parameters.vessel_long_strand_mm and single_wall and clear and follows
 
 
 def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDArray[np.bool_]:

@@ -159,10 +159,37 @@ class TestBothSidesOfAThreshold:
         found = labelled(sized(6.2, 6.0, diameter_mm=6.0, **{**RING, "wall_thickness_mm": wall_mm})).label[0]
         assert (found == "rim") is is_rim
 
-    @pytest.mark.parametrize(("ring_closure", "is_rim"), [(0.76, True), (0.74, False)])
-    def test_a_rim_is_closed(self, labelled, sized, ring_closure, is_rim):
-        found = labelled(sized(3.2, 3.0, circularity=0.9, **{**RING, "ring_closure": ring_closure})).label[0]
+    @pytest.mark.parametrize(
+        ("change", "is_rim"),
+        [
+            ({}, True),
+            ({"wall_thickness_mm": 0.65}, False),
+            ({"ring_closure": 0.59}, False),
+            ({"solidity": 0.79}, False),
+            ({"lucency": 0.29}, False),
+            ({"circularity": 0.94, "wall_thickness_mm": 0.65}, True),
+        ],
+    )
+    def test_a_rough_outline_is_a_rim_with_a_thin_wall_only(self, labelled, sized, change, is_rim):
+        ring = {**RING, "circularity": 0.7, "wall_thickness_mm": 0.58, "lucency": 0.31, "ring_closure": 0.61}
+        found = labelled({**sized(3.1, 3.0, diameter_mm=3.0, **ring), "solidity": 0.95, **change}).label[0]
         assert (found == "rim") is is_rim
+
+    @pytest.mark.parametrize(
+        ("change", "is_rim"),
+        [
+            ({}, True),
+            ({"straightness": 0.77}, False),
+            ({"width_mm": 0.69}, False),
+            ({"roughness": 0.036}, False),
+            ({"branches": 1.0}, False),
+            ({"straightness": 0.09, "width_mm": 0.4, "roughness": 0.05}, True),
+            ({"straightness": 0.11, "width_mm": 0.4, "roughness": 0.05}, False),
+        ],
+    )
+    def test_what_is_bent_round_on_itself_is_part_of_a_rim(self, labelled, sized, change, is_rim):
+        arc = sized(8.0, 0.9, straightness=0.6, roughness=0.03, solidity=0.4, circularity=0.2)
+        assert (labelled({**arc, **change}).label[0] == "rim") is is_rim
 
     @pytest.mark.parametrize(
         ("change", "label"),
@@ -220,7 +247,10 @@ class TestBothSidesOfAThreshold:
         ("change", "label"),
         [
             ({}, "coarse"),
-            ({"core_lucency": -0.05}, "dystrophic"),
+            ({"core_lucency": 0.03}, "dystrophic"),
+            ({"core_lucency": 0.01}, "coarse"),
+            ({"core_lucency": -0.17, "heterogeneity": 0.165}, "dystrophic"),
+            ({"core_lucency": -0.17, "heterogeneity": 0.155}, "coarse"),
             ({"lucency": 0.31}, "dystrophic"),
             ({"heterogeneity": 0.17}, "coarse"),
             ({"heterogeneity": 0.17, "roughness": 0.05}, "dystrophic"),
@@ -230,7 +260,7 @@ class TestBothSidesOfAThreshold:
         ],
     )
     def test_what_parts_dystrophic_from_coarse(self, labelled, sized, change, label):
-        popcorn = sized(3.5, 2.6, circularity=0.8, core_lucency=-0.15, heterogeneity=0.12)
+        popcorn = sized(3.5, 2.6, circularity=0.8, core_lucency=-0.2, heterogeneity=0.12)
         assert labelled({**popcorn, **change}).label[0] == label
 
     @pytest.mark.parametrize(("elongation", "label"), [(1.9, "punctate"), (2.1, "unclassified")])
@@ -376,7 +406,7 @@ class TestBothSidesOfAThreshold:
 
     @pytest.mark.parametrize(
         ("paired_mm", "misalignment_deg", "is_vessel"),
-        [(2.1, 6.9, True), (1.9, 6.9, False), (2.1, 7.1, False)],
+        [(2.1, 7.4, True), (1.9, 7.4, False), (2.1, 7.6, False)],
     )
     def test_walls_that_run_true_may_be_short(self, labelled, sized, paired_mm, misalignment_deg, is_vessel):
         company = {
@@ -396,6 +426,11 @@ class TestBothSidesOfAThreshold:
             ({"chain_length_mm": 9.9}, False),
             ({"paired_length_mm": 2.9}, False),
             ({"chain_strand_mm": 2.9, "chain_misalignment_deg": 6.9}, True),
+            ({"chain_strand_mm": 2.9, "vessel_fraction": 0.31}, True),
+            ({"chain_strand_mm": 2.9, "vessel_fraction": 0.29}, False),
+            ({"chain_strand_mm": 2.7, "vessel_fraction": 0.31}, False),
+            ({"chain_strand_mm": 2.9, "vessel_fraction": 0.31, "chain_misalignment_deg": 15.1}, False),
+            ({"chain_strand_mm": 2.9, "vessel_fraction": 0.31, "chain_length_mm": 9.9}, False),
             ({"chain_strand_mm": 2.7, "chain_misalignment_deg": 6.9}, False),
         ],
     )
@@ -410,16 +445,18 @@ class TestBothSidesOfAThreshold:
             ({}, True),
             ({"chain_strand_mm": 3.0}, False),
             ({"chain_length_mm": 9.9}, False),
-            ({"chain_misalignment_deg": 15.1}, False),
+            ({"chain_misalignment_deg": 7.6}, False),
             ({"chain_calcified_fraction": 0.91}, False),
             ({"chain_nipple_angle_deg": 24.0}, False),
             ({"vessel_fraction": 0.29}, False),
+            ({"chain_strand_mm": 6.6}, False),
+            ({"chain_strand_mm": 6.4}, True),
             ({"vessel_fraction": 0.0, "chain_length_mm": 15.9}, False),
             ({"vessel_fraction": 0.0, "chain_length_mm": 16.1}, True),
         ],
     )
     def test_long_strands_with_gaps_need_less_of_a_ridge(self, labelled, sized, change, is_vessel):
-        chain = {**VESSEL, "chain_strand_mm": 3.4, "chain_misalignment_deg": 14.9, "chain_length_mm": 12.0}
+        chain = {**VESSEL, "chain_strand_mm": 3.4, "chain_misalignment_deg": 7.4, "chain_length_mm": 12.0}
         found = labelled(sized(2.0, 0.3, **{**chain, "vessel_fraction": 0.31, **CAST, **change})).label[0]
         assert (found == "vascular") is is_vessel
 
@@ -441,7 +478,7 @@ class TestBothSidesOfAThreshold:
             ({"chain_nipple_angle_deg": 24.0}, False),
             ({"chain_length_mm": 9.9}, False),
             ({"vessel_fraction": 0.34}, False),
-            ({"chain_misalignment_deg": 7.1}, False),
+            ({"chain_misalignment_deg": 7.6}, False),
         ],
     )
     def test_a_true_single_wall_leads_elsewhere(self, labelled, sized, change, is_vessel):
@@ -456,14 +493,14 @@ class TestBothSidesOfAThreshold:
             ({"chain_strand_mm": 2.1}, False),
             ({"paired_length_mm": 2.9}, False),
             ({"vessel_fraction": 0.59}, False),
-            ({"chain_misalignment_deg": 7.1}, False),
+            ({"chain_misalignment_deg": 7.6}, False),
         ],
     )
     def test_two_true_walls_on_a_ridge_may_lead_to_the_nipple(self, labelled, sized, change, is_vessel):
         chain = {
             **VESSEL,
             "chain_strand_mm": 2.3,
-            "chain_misalignment_deg": 6.9,
+            "chain_misalignment_deg": 7.4,
             "chain_nipple_angle_deg": 3.0,
         }
         walls = {"paired_length_mm": 3.1, "vessel_fraction": 0.61, "chain_length_mm": 9.0}
