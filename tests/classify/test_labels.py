@@ -324,7 +324,7 @@ class TestBothSidesOfAThreshold:
         ("change", "label", "suspicion"),
         [
             ({}, "fine_pleomorphic", "suspicious"),
-            ({"irregularity": 0.49}, "punctate", "suspicious"),
+            ({"irregularity": 0.79}, "punctate", "suspicious"),
             ({"irregularity": 0.0, "elongation": 1.36}, "fine_pleomorphic", "suspicious"),
             ({"cluster_irregularity": 0.02}, "punctate", "indeterminate"),
             ({"cluster_irregularity": 0.02, "irregularity": 0.0}, "punctate", "indeterminate"),
@@ -341,7 +341,7 @@ class TestBothSidesOfAThreshold:
             "cluster_elongation": 1.0,
             "cluster_irregularity": 0.04,
         }
-        found = labelled({**small, "irregularity": 0.51, **change})
+        found = labelled({**small, "irregularity": 0.81, **change})
         assert (found.label[0], found.suspicion[0]) == (label, suspicion)
 
     @pytest.mark.parametrize(
