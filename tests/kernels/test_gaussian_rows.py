@@ -9,6 +9,7 @@ from mammocalc_kernels.gaussian_rows import (
     derivative_taps,
     gaussian_taps,
     mirrored,
+    room_for,
 )
 
 FREQUENCY = np.linspace(0, np.pi, 500)
@@ -105,3 +106,10 @@ def test_positions_beyond_the_border_mirror():
     row = list("abc")
     assert "".join(row[mirrored(i, 3)] for i in range(-7, 11)) == "aabccbaabccbaabccb"
     assert [mirrored(i, 1) for i in range(-3, 4)] == [0] * 7
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 5000])
+def test_room_begins_with_a_cache_line(size):
+    rooms = [room_for(size) for _ in range(5)]
+    assert [room.size for room in rooms] == [size] * 5
+    assert {room.ctypes.data % 64 for room in rooms} == {0}
