@@ -709,6 +709,12 @@ def _object_evidence(  # type: ignore[no-untyped-def]
     total = np.empty(9, np.float64)
     sizes = np.empty(9, np.int64)
     for k in range(first, end):
+        if k + 2 < end:
+            # As for components: the planes are too large for the caches.
+            for q in range(start[k + 2], start[k + 3]):
+                prefetch(plane, pixel[q])
+                if factor == 1:
+                    prefetch(response, pixel[q])
         left, right = w, 0
         row, col, level, above, strongest = 0.0, 0.0, 0.0, 0.0, 0.0
         count = start[k + 1] - start[k]
