@@ -100,7 +100,7 @@ class ArrangeParameters:
         6.5, 0.5, 50.0, "longer strands without a second wall are threads, not plaques"
     )
     vessel_follows_deg: float = bounded(
-        7.5, 1.0, 60.0, "strands that follow the curve this well lie in a wall; casts are less true"
+        7.0, 1.0, 60.0, "strands that follow the curve this well lie in a wall; casts are less true"
     )
     vessel_part_fraction: float = bounded(
         0.35, 0.0, 1.0, "least share on a ridge of a single true wall that does not aim at the nipple"

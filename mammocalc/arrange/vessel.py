@@ -103,11 +103,9 @@ def looks_like_vessel(
     strand = curve.typical_mm
     if not true_walls and strand > parameters.vessel_thread_strand_mm:
         return False
-    some_ridge = fraction >= parameters.vessel_long_fraction
     wherever_it_leads = (
         (strand >= parameters.vessel_sure_strand_mm and walls and on_vessel and follows)
         or (strand >= parameters.vessel_strand_mm and true_walls and follows)
-        or (strand >= parameters.vessel_strand_mm and walls and long_enough and some_ridge and nearly)
         or (
             strand >= parameters.vessel_aimed_strand_mm
             and ((walls and long_enough) or (single_wall and on_vessel and follows))
@@ -126,8 +124,8 @@ def looks_like_vessel(
         return True
     if strand >= parameters.vessel_strand_mm and ((walls and nearly) or (single_wall and on_vessel)):
         return True
-    clear = some_ridge or curve.length_mm >= parameters.vessel_far_mm
-    return strand >= parameters.vessel_long_strand_mm and single_wall and clear and follows
+    clear = fraction >= parameters.vessel_long_fraction or curve.length_mm >= parameters.vessel_far_mm
+    return strand >= parameters.vessel_long_strand_mm and single_wall and clear and nearly
 
 
 def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDArray[np.bool_]:
