@@ -31,7 +31,7 @@ SHARES: Mapping[str, float] = {
 NO_CALCIUM: Mapping[str, int] = dict.fromkeys(LABELS, 0)
 
 
-def mixed(seed: int, size: Size = "small") -> PhantomSettings:
+def mixed(seed: int, size: Size = "small", shares: Mapping[str, float] = SHARES) -> PhantomSettings:
     """Any system, side, view, density and difficulty; a few kinds of calcification, and distractors, in each image.
 
     Parameters
@@ -40,6 +40,8 @@ def mixed(seed: int, size: Size = "small") -> PhantomSettings:
         The same seed and size give the same settings.
     size : {"small", "full"}
         A small breast (98 x 70 mm) or a full field (232 x 178 mm).
+    shares : mapping of str to float
+        How often each kind of system comes up; they sum to 1.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def mixed(seed: int, size: Size = "small") -> PhantomSettings:
         For `make`, with the same seed.
     """
     rng = stream(seed, "mixed settings")
-    values = _system(rng, size)
+    values = _system(rng, size, shares)
     film = values["detector"].startswith("film")
     values |= NO_CALCIUM
     # Two to five kinds an image, now and then none at all.
@@ -90,7 +92,7 @@ def classic_benign(seed: int, size: Size = "small") -> PhantomSettings:
         For `make`, with the same seed.
     """
     rng = stream(seed, "classic benign settings")
-    values = {**_system(rng, size), **NO_CALCIUM}
+    values = {**_system(rng, size, SHARES), **NO_CALCIUM}
     values |= {
         "large_rod_like": int(rng.integers(6, 16)),
         "vascular": int(rng.integers(1, 4)),
@@ -118,8 +120,8 @@ def normal(seed: int, size: Size = "small") -> PhantomSettings:
     return mixed(seed, size).without_calcium()
 
 
-def _system(rng: np.random.Generator, size: Size) -> dict[str, Any]:
-    detector = str(rng.choice(list(SHARES), p=list(SHARES.values())))
+def _system(rng: np.random.Generator, size: Size, shares: Mapping[str, float]) -> dict[str, Any]:
+    detector = str(rng.choice(list(shares), p=list(shares.values())))
     film = detector.startswith("film")
     pitch = DETECTORS[detector].pixel_spacing_mm
     tall, wide = FIELD_MM[size]

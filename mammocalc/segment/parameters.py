@@ -52,6 +52,12 @@ class SegmentParameters:
     strand_bridge: float = bounded(
         0.3, 0.05, 1.0, "share of the lower peak contrast that such a gap keeps all along"
     )
+    thread_gap_mm: float = bounded(
+        0.7, 0.0, 2.0, "longest gap between two pieces that together make one thin line"
+    )
+    thread_bridge: float = bounded(0.25, 0.05, 1.0, "share of the lower peak contrast that such a gap keeps")
+    thread_elongation: float = bounded(4.0, 1.5, 20.0, "ratio of the axes of such a line")
+    thread_piece_elongation: float = bounded(1.5, 1.0, 10.0, "and of each of its two pieces")
     continuation_mm: float = bounded(
         1.0, 0.0, 3.0, "how far ahead of a tip a larger object is looked for that goes on there"
     )

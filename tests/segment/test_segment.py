@@ -130,11 +130,32 @@ def test_a_strand_of_uneven_brightness_is_one_region():
         ((206, 124), (214, 140), 25),
     ):
         plane = np.maximum(plane, with_rod(tissue(), start, end, 2.0, height))
-    apart = SegmentParameters(strand_gap_mm=0.0)
+    apart = SegmentParameters(strand_gap_mm=0.0, thread_gap_mm=0.0)
     assert len(segment(scene_of(plane), apart)) > 1
     regions = segment(scene_of(plane))
     assert len(regions) == 1
     assert regions.mask(0).sum() > 150
+
+
+def faint_between(*rods):
+    """Rods of contrast 25 and, the last, of 7."""
+    plane = tissue()
+    for (start, end), height in zip(rods, (*(25,) * (len(rods) - 1), 7), strict=True):
+        plane = np.maximum(plane, with_rod(tissue(), start, end, 2.0, height))
+    return plane
+
+
+def test_pieces_of_one_thin_line_are_one_over_a_longer_gap():
+    # Between the faces of the rods the way is 0.55 mm long.
+    plane = faint_between(((200, 100), (200, 116)), ((200, 128), (201, 144)), ((200, 116), (200, 128)))
+    assert len(segment(scene_of(plane), SegmentParameters(thread_gap_mm=0.0))) == 2
+    assert len(segment(scene_of(plane))) == 1
+
+
+def test_pieces_that_turn_away_from_each_other_stay_two():
+    plane = faint_between(((200, 100), (200, 116)), ((186, 130), (214, 130)), ((200, 116), (200, 128)))
+    apart = len(segment(scene_of(plane), SegmentParameters(thread_gap_mm=0.0)))
+    assert apart == len(segment(scene_of(plane))) == 2
 
 
 def test_a_speck_beside_the_tip_of_a_cast_stays_apart():
