@@ -14,6 +14,7 @@ much. At last the sum is stretched and shifted so that the score is a probabilit
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from scipy.optimize import minimize
 
 from mammocalc.evaluate.matching import Marks, match
 from mammocalc.phantom import TRAINING_SEEDS, make
-from mammocalc.phantom.scenes import SHARES, mixed
+from mammocalc.phantom.scenes import mixed
 from mammocalc.prepare import prepare
 from mammocalc.segment import SegmentParameters, segment
 from mammocalc.segment.company import COMPANY
@@ -66,14 +67,30 @@ THRESHOLDS = np.concatenate((np.arange(1, 32) / 32, [0.98, 0.99, 0.995, 0.998, 0
 # Every image is learnt from twice, the second time with edges as much narrower as a vendor's sharpening makes them:
 # synthetic edges are those of the detector, and the fit would take sharper ones for dust.
 SHARPENED = 0.75
-# Systems that the mix holds too few of to learn from get images of their own, of the last training seeds.
-RARE = {"storage_50": 0.25, "film_50": 0.25, "film_100": 0.25, "film_200": 0.25}
-FIRST_RARE = 9000
+# What the mix holds too little of to learn from gets images of its own, of the last training seeds: systems that are
+# rare in it, and tissue full of strands, as real tissue often is.
+RARE_SYSTEMS = {"storage_50": 0.25, "film_50": 0.25, "film_100": 0.25, "film_200": 0.25}
+FIRST_RARE, FIRST_STRANDED = 9000, 9500
+
+
+def settings_of(seed):
+    """Settings of one training phantom."""
+    if seed < FIRST_RARE:
+        return mixed(seed)
+    if seed < FIRST_STRANDED:
+        return mixed(seed, shares=RARE_SYSTEMS)
+    strands = np.random.default_rng(seed)
+    return dataclasses.replace(
+        mixed(seed),
+        fibres_per_cm2=strands.uniform(5.0, 16.0),
+        ligaments_per_cm2=strands.uniform(0.6, 3.0),
+        vessels=int(strands.integers(4, 12)),
+    )
 
 
 def candidates_of(seed):
     """Every candidate of one training phantom with its evidence, and whether it is a calcification."""
-    phantom = make(seed, settings=mixed(seed, shares=RARE if seed >= FIRST_RARE else SHARES))
+    phantom = make(seed, settings=settings_of(seed))
     scene = prepare(phantom.mammogram)
     regions = segment(scene, SegmentParameters(min_score=0.0))
     truths = phantom.truth.calcifications
