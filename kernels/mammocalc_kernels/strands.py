@@ -188,6 +188,48 @@ def _place_of(pixel, first, end, wanted):  # type: ignore[no-untyped-def]
     return low
 
 
+def elongations_of_pairs(
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    pixel: NDArray[np.int64],
+    start: NDArray[np.int64],
+    width: int,
+) -> NDArray[np.float64]:
+    """How long drawn out the objects of each pair are, alone and together.
+
+    Parameters
+    ----------
+    one, other : ndarray of int64, shape (pairs,)
+        Numbers of objects.
+    pixel, start : ndarray of int64
+        As in `strand_links`.
+    width : int
+        Columns of the plane.
+
+    Returns
+    -------
+    ndarray of float64, shape (pairs, 3)
+        Ratio of the axes, by second moments, of the one, of the other and of both as one.
+    """
+    ratios: NDArray[np.float64] = _elongations_of_pairs(one, other, pixel, start, width)
+    return ratios
+
+
+@kernel
+def _elongations_of_pairs(one, other, pixel, start, width):  # type: ignore[no-untyped-def]
+    ratios = np.empty((len(one), 3), np.float64)
+    for k in range(len(one)):
+        first = start[one[k] + 1] - start[one[k]]
+        both = first + start[other[k] + 1] - start[other[k]]
+        rows, cols = np.empty(both, np.int64), np.empty(both, np.int64)
+        _unravel(pixel, start[one[k]], start[one[k] + 1], width, rows, cols)
+        _unravel(pixel, start[other[k]], start[other[k] + 1], width, rows[first:], cols[first:])
+        ratios[k, 0] = _axis(rows, cols, first)[4]
+        ratios[k, 1] = _axis(rows[first:], cols[first:], both - first)[4]
+        ratios[k, 2] = _axis(rows, cols, both)[4]
+    return ratios
+
+
 @kernel
 def _lowest_between(plane, one, one_contrast, other, other_contrast):  # type: ignore[no-untyped-def]
     """Lowest contrast along the straight way between two pixels, over the background interpolated between them."""

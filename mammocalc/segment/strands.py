@@ -49,6 +49,8 @@ def joined_strands(
 ) -> Outlines:
     """Join objects that continue each other over a bright bridge; the bridge becomes part of the object.
 
+    Where both are longish and together make one thin line, the bridge may be longer and less bright.
+
     Parameters
     ----------
     outlines : Outlines
@@ -67,7 +69,7 @@ def joined_strands(
         `continued` tells of the ways that were not bright or short enough.
     """
     from mammocalc_kernels.paths import first_of_part
-    from mammocalc_kernels.strands import number_objects, strand_links
+    from mammocalc_kernels.strands import elongations_of_pairs, number_objects, strand_links
 
     if len(outlines) < 2:
         return outlines
@@ -87,10 +89,14 @@ def joined_strands(
     width = plane.shape[1]
     gap = np.hypot(links[:, 2] // width - links[:, 3] // width, links[:, 2] % width - links[:, 3] % width)
     holds = (bridge >= parameters.strand_bridge) & (gap * pixel_spacing_mm <= parameters.strand_gap_mm)
-    holds |= (
-        (bridge >= parameters.thread_bridge)
-        & (gap * pixel_spacing_mm <= parameters.thread_gap_mm)
-        & _in_one_line(outlines, links[:, 0], links[:, 1], width, parameters)
+    further = (
+        (bridge >= parameters.thread_bridge) & (gap * pixel_spacing_mm <= parameters.thread_gap_mm) & ~holds
+    )
+    one, other, both = elongations_of_pairs(
+        links[further, 0], links[further, 1], outlines.pixel, outlines.start, width
+    ).T
+    holds[further] = (np.minimum(one, other) >= parameters.thread_piece_elongation) & (
+        both >= parameters.thread_elongation
     )
     first_part = first_of_part(len(outlines), links[holds, 0], links[holds, 1])
     joined = _joined(outlines, links[holds], first_part, owner) if holds.any() else outlines
@@ -120,33 +126,6 @@ def _joined(
         outlines.surroundings[brightest],
         np.zeros(len(parts)),
     )
-
-
-def _in_one_line(
-    outlines: Outlines,
-    one: NDArray[np.int64],
-    other: NDArray[np.int64],
-    width: int,
-    parameters: SegmentParameters,
-) -> NDArray[np.bool_]:
-    """Whether both objects of each pair are longish and together make one thin line."""
-    row, col = outlines.pixel // width, outlines.pixel % width
-    sums = np.stack(
-        [np.add.reduceat(values, outlines.start[:-1]) for values in (row**0, row, col, row**2, col**2, row * col)]
-    )
-    least = np.minimum(_elongation(sums[:, one]), _elongation(sums[:, other]))
-    together = _elongation(sums[:, one] + sums[:, other])
-    return (least >= parameters.thread_piece_elongation) & (together >= parameters.thread_elongation)
-
-
-def _elongation(sums: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Ratio of the axes from the number of pixels and their summed rows, columns, squares and products."""
-    n, row, col, row_row, col_col, row_col = sums.astype(np.float64)
-    # A pixel is a square, not a point: 1/12 is its own second moment.
-    rr, cc = row_row / n - (row / n) ** 2 + 1 / 12, col_col / n - (col / n) ** 2 + 1 / 12
-    rc = row_col / n - row * col / n**2
-    spread = np.sqrt((rr - cc) ** 2 + 4 * rc**2)
-    return np.asarray(np.sqrt((rr + cc + spread) / np.maximum(rr + cc - spread, 1e-9)))
 
 
 def _continued(
