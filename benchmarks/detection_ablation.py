@@ -12,7 +12,7 @@ from mammocalc.evaluate.detections import masks_of
 from mammocalc.evaluate.matching import Marks
 from mammocalc.prepare import prepare
 from mammocalc.segment import segment
-from mammocalc.segment.score import NEIGHBOURHOODS, ScoreTable, built_in_table, scores_in_company
+from mammocalc.segment.score import NEIGHBOURHOODS, Score, ScoreTable, built_in_score, scores_in_company
 
 TEXTURE = ("background_ratio", "background_slope", "isolation", "one_sided")
 EDGE = ("edge_width_mm", "edge_width_px", "fill")
@@ -48,48 +48,50 @@ def variants_of(findings, path):
         out[name] = marks_of(segment(other, changed.segment), other, path)
     linear = _without_equalisation(scene)
     out[NOISE] = marks_of(segment(linear, parameters.segment), linear, path)
-    whole = built_in_table()
+    whole = built_in_score()
     regions = findings.regions
     full = marks_of(regions, scene, path)
     if not np.allclose(_rescored(regions, scene, parameters, whole), regions.score):
-        raise RuntimeError(
-            "scores are no longer the sum of the table's evidence: this ablation does not apply"
-        )
-    for name, table in _tables(whole).items():
-        score = _rescored(regions, scene, parameters, table)
+        raise RuntimeError("scores are no longer made of the regions' evidence: this ablation does not apply")
+    for name, other in _scores(whole).items():
+        score = _rescored(regions, scene, parameters, other)
         out[name] = dataclasses.replace(full, score=score)
     return out
 
 
-def _tables(whole):
-    """Score tables without some of the evidence; the rest is not fitted again."""
+def _scores(whole):
+    """Scores made of less. Nothing is fitted again: evidence can be left out of the additive table only."""
     groups = {
         "texture around it": TEXTURE,
         "edge": EDGE,
         "size and shape": SHAPE,
-        **{name: (name,) for name in whole.points},
+        **{name: (name,) for name in whole.table.points},
     }
-    tables = {
-        f"score without {title}": ScoreTable(
-            whole.offset,
-            {name: points for name, points in whole.points.items() if name not in names},
-            tuple(
-                correction
-                for correction in whole.corrections
-                if not {name for name, _ in correction.asked} & set(names)
-            ),
-        )
-        for title, names in groups.items()
-    }
-    tables["score without corrections"] = ScoreTable(whole.offset, whole.points)
     strongest = ScoreTable(0.0, {"response": ((0.0, -10.0), (100.0, 10.0))})
-    return {RESPONSE: strongest, **tables}
+    additive = Score(whole.table, None, whole.corrections)
+    return {
+        RESPONSE: Score(strongest),
+        "score without corrections by hand": dataclasses.replace(whole, corrections=()),
+        "additive score, without trees": additive,
+        **{
+            f"additive score without {title}": dataclasses.replace(
+                additive, table=_without(whole.table, names)
+            )
+            for title, names in groups.items()
+        },
+    }
 
 
-def _rescored(regions, scene, parameters, table):
+def _without(table, names):
+    return ScoreTable(
+        table.offset, {name: points for name, points in table.points.items() if name not in names}
+    )
+
+
+def _rescored(regions, scene, parameters, score):
     place_mm = (regions.evidence[name] * scene.pixel_spacing_mm for name in ("row", "col"))
     evidence = {name: values for name, values in regions.evidence.items() if name not in NEIGHBOURHOODS}
-    return scores_in_company(table, evidence, *place_mm, parameters.segment.neighbourhood_mm)[0]
+    return scores_in_company(score, evidence, *place_mm, parameters.segment.neighbourhood_mm)[0]
 
 
 def _without_equalisation(scene):

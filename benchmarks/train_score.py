@@ -1,14 +1,14 @@
-"""Fit the detection score on synthetic mammograms of the training seeds, and write it as a readable table.
+"""Fit the detection score on synthetic mammograms of the training seeds, and write it as readable tables.
 
-    python benchmarks/train_score.py --images 300 --write mammocalc/segment/score.toml
+    python benchmarks/train_score.py --images 500 --more 100 --write mammocalc/segment
 
-The score is an additive model: log-odds as a piecewise linear function of each piece of evidence, fitted by logistic
-regression with a penalty on curvature (a generalised additive model, Hastie & Tibshirani 1990). Corrections follow
-where pieces of evidence speak together: boosted oblivious trees of five questions each (Friedman 2001,
-doi 10.1214/aos/1013203451). Only training seeds are used; even ones fit, odd ones check. `--without NAME` drops a piece
-of evidence, for an ablation. What is written is mixed with 15 % of a table set by hand, `score_prior.toml`:
-synthetic tissue has fewer bright strands than real tissue, and the fit alone trusts long objects of low contrast too
-much. At last the sum is stretched and shifted so that the score is a probability on the training seeds.
+First an additive model: log-odds as a piecewise linear function of each piece of evidence, fitted by logistic
+regression with a penalty on curvature (a generalised additive model, Hastie & Tibshirani 1990). It decides how much
+neighbours support each other. Then all evidence is weighed together by boosted decision trees (Friedman 2001,
+doi 10.1214/aos/1013203451), grown by LightGBM, which only this script needs. Only training seeds are used; even ones
+fit, odd ones check and calibrate: the trees' sum is stretched and shifted so that the score is a probability on images
+they were not grown on. `--without NAME` drops a piece of evidence, for an ablation. Corrections set by hand are not
+touched: they are in `mammocalc/segment/score_corrections.toml`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import dataclasses
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 from scipy.optimize import minimize
 
@@ -29,9 +30,11 @@ from mammocalc.segment import SegmentParameters, segment
 from mammocalc.segment.company import COMPANY
 from mammocalc.segment.score import (
     NEIGHBOURHOODS,
-    Correction,
+    DecisionTrees,
+    Question,
+    Score,
     ScoreTable,
-    read_table,
+    built_in_score,
     scores_in_company,
 )
 
@@ -52,21 +55,31 @@ EVIDENCE = (
     *COMPANY,
     *NEIGHBOURHOODS,
 )
-PRIOR = Path(__file__).with_name("score_prior.toml")
-# More contrast never speaks against a calcification, whatever dust on synthetic film may teach.
+# More contrast never speaks against a calcification, whatever dust on film may teach; in the trees, whatever else is
+# known.
 RISING = ("response", "background_ratio", "contrast_noise")
-# Unless it is sharper than a detector draws, or a piece of something longer.
-UNLESS = ("edge_width_px", "edge_width_mm", "continued")
+RISING_IN_TREES = ("response", "background_ratio")
 NEIGHBOUR_KNOTS = np.array([0.0, 0.3, 0.7, 1.5, 3.0, 6.0, 12.0])
 FALSE_PER_IMAGE = (1, 2, 5, 10, 50)
-PRIOR_SHARE = 0.15
-# Boosting: corrections, questions each, shrinkage, ridge on the answers.
-CORRECTIONS, QUESTIONS, RATE, RIDGE = 200, 5, 0.1, 3.0
-# Quantiles of each evidence that are tried as thresholds; denser in the upper tail, where clips and scratches are.
-THRESHOLDS = np.concatenate((np.arange(1, 32) / 32, [0.98, 0.99, 0.995, 0.998, 0.999]))
-# Every image is learnt from twice, the second time with edges as much narrower as a vendor's sharpening makes them:
-# synthetic edges are those of the detector, and the fit would take sharper ones for dust.
-SHARPENED = 0.75
+# Every calcification is learnt from twice, the second time, with less weight, up to so many times as dense and with
+# edges down to so much narrower, as a vendor's sharpening makes them: among what is very bright or sharp, synthetic
+# images have more dust, clips and defects than calcifications.
+DENSER, SHARPER, DENSER_WEIGHT = 8.0, 0.65, 0.3
+# And nothing is learnt from what is false, as bright as metal and no sharper than a detector draws: clips and markers look
+# like dense rods, and a clip that is marked is better than a rod that is missed.
+METAL_RESPONSE, METAL_EDGE_PX = 15.0, 2.2
+CONTRASTS, EDGES = ("response", "background_ratio", "contrast_noise"), ("edge_width_px", "edge_width_mm")
+GROWTH = {
+    "n_estimators": 200,
+    "num_leaves": 31,
+    "learning_rate": 0.1,
+    "min_child_samples": 40,
+    "monotone_constraints_method": "advanced",
+    "deterministic": True,
+    "force_row_wise": True,
+    "n_jobs": 1,
+    "verbose": -1,
+}
 # What the mix holds too little of to learn from gets images of its own, of the last training seeds: systems that are
 # rare in it, and tissue full of strands, as real tissue often is.
 RARE_SYSTEMS = {"storage_50": 0.25, "film_50": 0.25, "film_100": 0.25, "film_200": 0.25}
@@ -124,21 +137,39 @@ def candidates_of(seed):
     }
 
 
-def sharpened(images):
-    """The same images as a sharpening would show them."""
-    return [
-        {
-            **image,
-            "evidence": image["evidence"]
-            | {name: SHARPENED * image["evidence"][name] for name in ("edge_width_px", "edge_width_mm")},
-        }
-        for image in images
-    ]
-
-
 def pooled(images, name):
     """One column over all images."""
     return np.concatenate([image["evidence"][name] for image in images])
+
+
+def learnt_from(images, names):
+    """Evidence by name, truth and weight of all candidates, and once more of the true ones as if denser and sharper.
+
+    Without what is false and looks like metal.
+    """
+    rng = np.random.default_rng(0)
+    true = np.concatenate([image["true"] for image in images])
+    used = (
+        true
+        | (pooled(images, "response") < METAL_RESPONSE)
+        | (pooled(images, "edge_width_px") < METAL_EDGE_PX)
+    )
+    true = true[used]
+    again = np.flatnonzero(true)
+    factors = {
+        CONTRASTS: np.exp(rng.uniform(0.0, np.log(DENSER), len(again))),
+        EDGES: rng.uniform(SHARPER, 1.0, len(again)),
+    }
+    evidence = {}
+    for name in names:
+        values = pooled(images, name)[used]
+        copies = values[again]
+        for group, factor in factors.items():
+            if name in group:
+                copies = copies * factor
+        evidence[name] = np.concatenate((values, copies))
+    weight = np.concatenate((np.ones(len(true)), np.full(len(again), DENSER_WEIGHT)))
+    return evidence, np.concatenate((true, true[again])), weight
 
 
 def hat_functions(values, knots):
@@ -154,7 +185,6 @@ def hat_functions(values, knots):
 
 def fit(images, names, smoothness=3.0, rounds=3):
     """The score table for these images; the neighbours' support is recomputed from each round's own scores."""
-    true = np.concatenate([image["true"] for image in images])
     knots = {
         name: NEIGHBOUR_KNOTS
         if name in NEIGHBOURHOODS
@@ -164,7 +194,8 @@ def fit(images, names, smoothness=3.0, rounds=3):
     table = ScoreTable(0.0, {"response": ((4.0, -3.0), (8.0, 0.0), (16.0, 3.0))})
     for _ in range(rounds):
         support(images, table)
-        basis = np.hstack([hat_functions(pooled(images, name), knots[name]) for name in names])
+        evidence, true, weight = learnt_from(images, names)
+        basis = np.hstack([hat_functions(evidence[name], knots[name]) for name in names])
         target = true.astype(float)
         penalty = np.zeros((basis.shape[1], basis.shape[1]))
         at = 0
@@ -174,11 +205,11 @@ def fit(images, names, smoothness=3.0, rounds=3):
             penalty[at : at + n, at : at + n] = smoothness * (bend.T @ bend + 0.02 * np.eye(n))
             at += n
 
-        def loss(weights, basis=basis, target=target, penalty=penalty):
+        def loss(weights, basis=basis, target=target, weight=weight, penalty=penalty):
             log_odds = basis @ weights[1:] + weights[0]
-            residual = 1 / (1 + np.exp(-log_odds)) - target
+            residual = weight * (1 / (1 + np.exp(-log_odds)) - target)
             value = (
-                np.sum(np.logaddexp(0, log_odds) - target * log_odds)
+                np.sum(weight * (np.logaddexp(0, log_odds) - target * log_odds))
                 + 0.5 * weights[1:] @ penalty @ weights[1:]
             )
             return value, np.concatenate(([residual.sum()], basis.T @ residual + penalty @ weights[1:]))
@@ -198,77 +229,37 @@ def fit(images, names, smoothness=3.0, rounds=3):
     return table
 
 
-def corrected(images, names, table, rounds=2):
-    """The table with corrections boosted on these images; the support of neighbours follows each round's scores."""
-    true = np.concatenate([image["true"] for image in images]).astype(float)
-    for _ in range(rounds):
-        support(images, table)
-        bare = ScoreTable(table.offset, table.points)
-        values = {name: pooled(images, name) for name in names}
-        log_odds = np.concatenate([bare.log_odds(image["evidence"]) for image in images])
-        table = ScoreTable(table.offset, table.points, boosted(values, true, log_odds))
-    return table
+def grown(images, names):
+    """Trees that weigh all evidence together; that of neighbours as it stands in the images."""
+    evidence, true, weight = learnt_from(images, names)
+    model = lightgbm.LGBMClassifier(
+        **GROWTH, monotone_constraints=[int(name in RISING_IN_TREES) for name in names]
+    ).fit(np.stack([evidence[name] for name in names], axis=1), true, sample_weight=weight)
+    trees = model.booster_.dump_model()["tree_info"]
+    return DecisionTrees(0.0, tuple(questions(tree["tree_structure"], names) for tree in trees))
 
 
-def learnt(images, names):
-    """The table for these images with its corrections, and without them."""
-    both = images + sharpened(images)
-    additive = fit(both, names)
-    return corrected(both, names, additive), additive
-
-
-def boosted(values, true, log_odds):
-    """Corrections one after the other, each the best few questions for what is left to explain."""
-    cuts = {name: np.unique(np.quantile(column, THRESHOLDS).round(4)) for name, column in values.items()}
-    bins = {name: np.searchsorted(cuts[name], column) for name, column in values.items()}
-    corrections = []
-    for _ in range(CORRECTIONS):
-        probability = 1 / (1 + np.exp(-log_odds))
-        gradient, curvature = true - probability, probability * (1 - probability)
-        place, asked = np.zeros(len(true), np.int64), []
-        for question in range(QUESTIONS):
-            gains = {}
-            for name, column in bins.items():
-                gain = split_gain(place, 2**question, column, len(cuts[name]) + 1, gradient, curvature)
-                gains[name] = (gain.max(), int(gain.argmax()))
-            name = max(gains, key=lambda name: gains[name][0])
-            cut = gains[name][1]
-            asked.append((name, float(cuts[name][cut])))
-            place += (bins[name] > cut).astype(np.int64) << question
-        weight = np.bincount(place, curvature, 2**QUESTIONS) + RIDGE
-        answers = RATE * np.bincount(place, gradient, 2**QUESTIONS) / weight
-        for question, (name, _) in enumerate(asked):
-            if name in RISING and not set(UNLESS) & {other for other, _ in asked}:
-                answers = rising(answers, weight, 1 << question)
-        log_odds = log_odds + answers[place]
-        corrections.append(Correction(tuple(asked), tuple(answers.tolist())))
-    return tuple(corrections)
-
-
-def rising(answers, weight, bit):
-    """The answers with none lower for a yes than for a no to the question of this bit; where one was, their mean."""
-    no = np.flatnonzero(~np.arange(len(answers)) & bit)
-    yes = no + bit
-    mean = (weight[no] * answers[no] + weight[yes] * answers[yes]) / (weight[no] + weight[yes])
-    falls = answers[yes] < answers[no]
-    answers = answers.copy()
-    answers[no[falls]] = answers[yes[falls]] = mean[falls]
-    return answers
-
-
-def split_gain(place, places, column, count, gradient, curvature):
-    """What a question at each threshold would explain, over all places at once."""
-    index = place * count + column
-    totals = [
-        np.bincount(index, weight, places * count).reshape(places, count).cumsum(axis=1)
-        for weight in (gradient, curvature)
-    ]
-    (low, low_curvature), (all_, all_curvature) = (
-        [total[:, :-1] for total in totals],
-        [total[:, -1:] for total in totals],
+def questions(root, names):
+    """The questions of one tree of LightGBM's dump, each before those that follow it."""
+    if "leaf_value" in root:
+        raise ValueError("a tree without a question: too few images")
+    order, waiting = [], [root]
+    while waiting:
+        node = waiting.pop()
+        order.append(node)
+        waiting += [child for child in (node["right_child"], node["left_child"]) if "leaf_value" not in child]
+    place = {node["split_index"]: k for k, node in enumerate(order)}
+    return tuple(
+        Question(
+            names[node["split_feature"]],
+            float(node["threshold"]),
+            *(
+                float(child["leaf_value"]) if "leaf_value" in child else place[child["split_index"]]
+                for child in (node["left_child"], node["right_child"])
+            ),
+        )
+        for node in order
     )
-    high, high_curvature = all_ - low, all_curvature - low_curvature
-    return (low**2 / (low_curvature + RIDGE) + high**2 / (high_curvature + RIDGE)).sum(axis=0)
 
 
 def support(images, table):
@@ -276,51 +267,36 @@ def support(images, table):
     for image in images:
         evidence = image["evidence"]
         _, company = scores_in_company(
-            table, evidence, *image["millimetres"], SegmentParameters().neighbourhood_mm
+            Score(table), evidence, *image["millimetres"], SegmentParameters().neighbourhood_mm
         )
         evidence |= company
 
 
-def froc(images, table):
+def log_odds_of(images, score):
+    """Log-odds of all candidates, the support of neighbours as it stands in the images."""
+    source = score.table if score.trees is None else score.trees
+    return np.concatenate(
+        [
+            source.log_odds(image["evidence"])
+            + sum(correction.of(image["evidence"]) for correction in score.corrections)
+            for image in images
+        ]
+    )
+
+
+def froc(images, score):
     """Sensitivity at each number of false positives per image, fragments counted as false."""
-    support(images, table)
-    score = np.concatenate([table.log_odds(image["evidence"]) for image in images])
-    true = np.concatenate([image["true"] for image in images])[np.argsort(-score, kind="stable")]
+    log_odds = log_odds_of(images, score)
+    true = np.concatenate([image["true"] for image in images])[np.argsort(-log_odds, kind="stable")]
     hits, false = np.cumsum(true), np.cumsum(~true)
     drawn = sum(image["drawn"] for image in images)
     at = [np.searchsorted(false, rate * len(images), side="right") - 1 for rate in FALSE_PER_IMAGE]
     return [hits[i] / drawn for i in at]
 
 
-def mixed_with(prior, fitted, share=PRIOR_SHARE):
-    """The table that lies `share` of the way from the fit to the prior, with the points of both.
-
-    The corrections of the prior stay whole: synthetic tissue has too little of what they are for.
-    """
-    points = {}
-    for name in {**prior.points, **fitted.points}:
-        tables = [np.array(table.points.get(name, ((0.0, 0.0), (1.0, 0.0)))).T for table in (prior, fitted)]
-        values = sorted({value for table in (prior, fitted) for value, _ in table.points.get(name, ())})
-        one, other = (np.interp(values, *table) for table in tables)
-        points[name] = tuple(zip(values, (share * one + (1 - share) * other).tolist(), strict=True))
-    mixed_table = ScoreTable(share * prior.offset + (1 - share) * fitted.offset, points, fitted.corrections)
-    corrections = prior.corrections + stretched(mixed_table, 1 - share).corrections
-    return ScoreTable(mixed_table.offset, points, corrections)
-
-
-def stretched(table, factor):
-    """Every log-odds times a factor."""
-    return ScoreTable(
-        factor * table.offset,
-        {name: tuple((v, factor * z) for v, z in points) for name, points in table.points.items()},
-        tuple(Correction(asked, tuple(factor * z for z in answers)) for asked, answers in table.corrections),
-    )
-
-
-def calibrated(images, table):
-    """The table stretched and shifted so that its scores are probabilities on these images (Platt 1999)."""
-    support(images, table)
-    log_odds = np.concatenate([table.log_odds(image["evidence"]) for image in images])
+def calibration(images, score):
+    """Factor and shift of the log-odds that make them probabilities on these images (Platt 1999)."""
+    log_odds = log_odds_of(images, score)
     true = np.concatenate([image["true"] for image in images]).astype(float)
 
     def loss(line):
@@ -329,31 +305,64 @@ def calibrated(images, table):
         return np.sum(np.logaddexp(0, value) - true * value), np.array([residual @ log_odds, residual.sum()])
 
     factor, shift = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B").x
-    table = stretched(table, float(factor))
-    return ScoreTable(table.offset + float(shift), table.points, table.corrections)
+    return float(factor), float(shift)
 
 
-def written(table, images):
-    """The table as TOML, with how it came about."""
+def stretched(trees, factor, shift):
+    """The log-odds of trees times a factor, and moved."""
+
+    def way(leads_to):
+        return leads_to if isinstance(leads_to, int) else factor * leads_to
+
+    return DecisionTrees(
+        factor * trees.offset + shift,
+        tuple(tuple(q._replace(no=way(q.no), yes=way(q.yes)) for q in tree) for tree in trees.trees),
+    )
+
+
+def provenance(count, more):
+    """Remark on what a table was made from."""
+    rest = f" (and {more} each from {FIRST_RARE} and {FIRST_STRANDED} on)" if more else ""
+    return (
+        "# Made by benchmarks/train_score.py on synthetic mammograms of the training seeds\n"
+        f"# {TRAINING_SEEDS[0]} to {TRAINING_SEEDS[count - 1]}{rest}.\n"
+    )
+
+
+def table_text(table, remark):
+    """The additive model as TOML."""
     lines = [
         "# Log-odds that a candidate is a calcification: an offset plus, for each piece of evidence, a value read from",
-        '# its points (linear between them, constant beyond). Corrections: questions "is this evidence above this',
-        '# value?", and the log-odds for every set of answers, at the sum of 1, 2, 4 for each yes. Made by',
-        "# benchmarks/train_score.py on synthetic mammograms of the training seeds",
-        f"# {images[0]['seed']} to {images[-1]['seed']}, and mixed with benchmarks/score_prior.toml.",
-        "",
+        "# its points (linear between them, constant beyond). By this, neighbours support each other.",
+        f"{remark}",
         f"offset = {table.offset:.4f}",
         "",
         "[points]",
     ]
     for name, points in table.points.items():
-        lines.append(
-            f"{name} = [{', '.join(f'[{value:.4g}, {log_odds:.3f}]' for value, log_odds in points)}]"
-        )
-    for asked, answers in table.corrections:
-        questions = ", ".join(f'["{name}", {value:.4g}]' for name, value in asked)
-        lines += ["", "[[corrections]]", f"asked = [{questions}]"]
-        lines.append(f"log_odds = [{', '.join(f'{value:.3f}' for value in answers)}]")
+        pairs = ", ".join(f"[{value:.4g}, {log_odds:.3f}]" for value, log_odds in points)
+        lines.append(f"{name} = [{pairs}]")
+    return "\n".join(lines) + "\n"
+
+
+def trees_text(trees, remark):
+    """The trees as `mammocalc.segment.score.parsed_trees` reads them."""
+    lines = [
+        "# Log-odds that a candidate is a calcification, all evidence weighed together: an offset and the sum of what",
+        '# many small decision trees say. A line a question, "evidence value no yes": is the evidence above the value?',
+        "# An answer with a decimal point is the tree's log-odds; one without is the number of the next question,",
+        "# counted from 0 in its tree.",
+        f"{remark}",
+        f"{trees.offset:.4f}",
+    ]
+    for tree in trees.trees:
+        lines.append("")
+        for question in tree:
+            no, yes = (
+                str(leads_to) if isinstance(leads_to, int) else f"{leads_to:.4f}"
+                for leads_to in (question.no, question.yes)
+            )
+            lines.append(f"{question.asked} {question.above:.6g} {no} {yes}")
     return "\n".join(lines) + "\n"
 
 
@@ -362,30 +371,59 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--images", type=int, default=100, help="of the mix")
+    parser.add_argument("--more", type=int, default=20, help="of rare systems, and of tissue full of strands")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--without", action="append", default=[], choices=EVIDENCE)
-    parser.add_argument("--write", type=Path)
+    parser.add_argument("--write", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
     names = [name for name in EVIDENCE if name not in arguments.without]
+    seeds = [
+        *TRAINING_SEEDS[: arguments.images],
+        *TRAINING_SEEDS[FIRST_RARE : FIRST_RARE + arguments.more],
+        *TRAINING_SEEDS[FIRST_STRANDED : FIRST_STRANDED + arguments.more],
+    ]
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        images = list(pool.map(candidates_of, TRAINING_SEEDS[: arguments.images], chunksize=4))
-    even, odd = images[::2], images[1::2]
+        images = list(pool.map(candidates_of, seeds, chunksize=4))
+    score = learnt(images, names)
+    if arguments.write:
+        remark = provenance(arguments.images, arguments.more)
+        (arguments.write / "score.toml").write_text(table_text(score.table, remark), encoding="utf-8")
+        (arguments.write / "score_trees.txt").write_text(trees_text(score.trees, remark), encoding="utf-8")
+
+
+def learnt(images, names):
+    """The score for these images, after it was checked and calibrated between even and odd seeds."""
+    even = [image for image in images if image["seed"] % 2 == 0]
+    odd = [image for image in images if image["seed"] % 2]
+    by_hand = built_in_score().corrections
+    table = fit(even, names)
+    support(images, table)
+    trees = grown(even, names)
+    parts = {
+        "of the mix": (0, FIRST_RARE),
+        "rare": (FIRST_RARE, FIRST_STRANDED),
+        "stranded": (FIRST_STRANDED, 10**6),
+    }
     print("synthetic mammograms, training seeds only; true positives at", FALSE_PER_IMAGE, "false per image")
-    prior, table, additive = read_table(PRIOR), *learnt(even, names)
-    for title, part, used in (
-        ("even seeds it was fitted on", even, table),
-        ("odd seeds, set by hand", odd, prior),
-        ("odd seeds, additive fit", odd, additive),
-        ("odd seeds, with corrections", odd, table),
-        ("odd seeds, mixed", odd, mixed_with(prior, table)),
+    for title, used, score in (
+        ("even, which it was fitted on", even, Score(table, trees)),
+        ("odd, additive", odd, Score(table)),
+        ("odd, trees", odd, Score(table, trees)),
+        ("odd, with corrections", odd, Score(table, trees, by_hand)),
     ):
-        print(f"{title:28s}", " ".join(f"{value:.3f}" for value in froc(part, used)))
+        for name, (first, end) in parts.items():
+            part = [image for image in used if first <= image["seed"] < end]
+            if part:
+                print(f"{title + ', ' + name:40s}", " ".join(f"{value:.3f}" for value in froc(part, score)))
     found = sum(image["true"].sum() for image in images) / sum(image["drawn"] for image in images)
     print(f"candidates reach {found:.3f} of all drawn calcifications")
-    if arguments.write:
-        table = mixed_with(prior, learnt(images, names)[0])
-        arguments.write.write_text(written(calibrated(images, table), images), encoding="utf-8")
+    mix = [image for image in odd if image["seed"] < FIRST_RARE]
+    line = calibration(mix, Score(table, trees))
+    print(f"log-odds times {line[0]:.3f} plus {line[1]:.3f} are probabilities")
+    table = fit(images, names)
+    support(images, table)
+    return Score(table, stretched(grown(images, names), *line))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from mammocalc.segment.components import lump_components, searched_cells, speck_
 from mammocalc.segment.objects import Objects, lumps_over_specks, outlined_objects
 from mammocalc.segment.parameters import SegmentParameters
 from mammocalc.segment.regions import Regions
-from mammocalc.segment.score import NEIGHBOURHOODS, built_in_table, scores_in_company
+from mammocalc.segment.score import NEIGHBOURHOODS, built_in_score, scores_in_company
 
 __all__ = ["Regions", "SegmentParameters", "segment"]
 
@@ -22,7 +22,7 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
     """Find candidate calcifications and outline them at half of their contrast.
 
     Differences of Gaussians over scales, judged against local noise and texture, give components by hysteresis [1]_;
-    each is split and outlined by flooding from its peaks [2]_; the evidence is added up to a score [3]_.
+    each is split and outlined by flooding from its peaks [2]_; the evidence is weighed up to a score [3]_.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
        digital mammograms. IEEE Trans Med Imaging 18, 774-786.
     .. [2] Najman L., Couprie M. (2006). Building the component tree in quasi-linear time. IEEE Trans Image Process 15,
        3531-3539, doi 10.1109/TIP.2006.877518.
-    .. [3] Hastie T., Tibshirani R. (1990). Generalized additive models. Chapman & Hall.
+    .. [3] Friedman J. H. (2001). Greedy function approximation: a gradient boosting machine. Annals of Statistics 29,
+       1189-1232, doi 10.1214/aos/1013203451.
     """
     parameters = parameters or SegmentParameters()
     inside = searched_cells(scene, parameters.skin_margin_mm)
@@ -74,7 +75,7 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
         parameters.neighbourhood_mm,
     )
     evidence = {**objects.evidence, **company_of(objects.evidence, *place)}
-    score, company = scores_in_company(built_in_table(), evidence, *place)
+    score, company = scores_in_company(built_in_score(), evidence, *place)
     objects = dataclasses.replace(objects, evidence={**evidence, **company})
     keep = np.flatnonzero(score >= parameters.min_score)
     if len(keep) > parameters.candidate_cap:

@@ -16,10 +16,16 @@ from mammocalc.segment.company import COMPANY, company_of
 from mammocalc.segment.score import (
     NEIGHBOURHOODS,
     Correction,
+    DecisionTrees,
+    Question,
+    Score,
     ScoreTable,
-    built_in_table,
+    built_in_score,
+    parsed_corrections,
+    parsed_table,
+    parsed_trees,
     probability,
-    read_table,
+    scores_in_company,
     summed_over,
 )
 
@@ -289,25 +295,52 @@ def test_score_table_interpolates_and_stays_constant_beyond_its_points():
     assert probability(np.array([0.0]))[0] == 0.5
 
 
-def test_corrections_are_added_by_the_answers():
-    asked = (("size", 2.0), ("contrast", 5.0))
-    table = ScoreTable(
-        1.0, {}, (Correction(asked, (0.1, 0.2, 0.3, 0.4)), Correction(asked[:1], (10.0, 20.0)))
-    )
+def test_trees_add_what_the_last_answer_gives():
+    tree = (Question("size", 2.0, -1.0, 1), Question("contrast", 5.0, 0.25, 4.0))
+    trees = DecisionTrees(0.5, (tree, (Question("size", 1.0, 0.0, 10.0),)))
+    evidence = {"size": np.array([1.0, 2.0, 2.1, 2.1]), "contrast": np.array([9.0, 9.0, 5.0, 5.1])}
+    np.testing.assert_allclose(trees.log_odds(evidence), [-0.5, 9.5, 10.75, 14.5])
+
+
+def test_corrections_are_added_where_every_answer_is_given():
+    correction = Correction((("size", 2.0), ("contrast", 5.0)), (True, False), -3.0)
     evidence = {"size": np.array([2.0, 2.1, 2.0, 2.1]), "contrast": np.array([5.0, 5.0, 5.1, 5.1])}
-    np.testing.assert_allclose(table.log_odds(evidence), [11.1, 21.2, 11.3, 21.4])
+    np.testing.assert_array_equal(correction.of(evidence), [0.0, -3.0, 0.0, 0.0])
 
 
-def test_a_table_is_read_with_its_corrections(tmp_path):
-    file = tmp_path / "table.toml"
-    file.write_text(
-        'offset = -1\n[points]\nsize = [[0, 1], [2, 3]]\n[[corrections]]\nasked = [["size", 1.5]]\nlog_odds = [0, 4]\n'
+def test_tables_are_read_from_their_text():
+    table = parsed_table("offset = -1\n[points]\nsize = [[0, 1], [2, 3]]\n")
+    assert table == ScoreTable(-1.0, {"size": ((0.0, 1.0), (2.0, 3.0))})
+    trees = parsed_trees("# made by hand\n0.5\n\nsize 2.0 -1.0 1\nsize 3.0 0.25 4.0\n\n\nsize 1.0 0.0 1.0\n")
+    assert trees == DecisionTrees(
+        0.5,
+        (
+            (Question("size", 2.0, -1.0, 1), Question("size", 3.0, 0.25, 4.0)),
+            (Question("size", 1.0, 0.0, 1.0),),
+        ),
     )
-    table = read_table(file)
-    assert table == ScoreTable(
-        -1.0, {"size": ((0.0, 1.0), (2.0, 3.0))}, (Correction((("size", 1.5),), (0.0, 4.0)),)
+    corrections = parsed_corrections(
+        '[[corrections]]\nasked = [["size", 1.5]]\nanswers = [false]\nlog_odds = 4\n'
     )
-    np.testing.assert_allclose(table.log_odds({"size": np.array([1.0, 2.0])}), [1.0, 6.0])
+    assert corrections == (Correction((("size", 1.5),), (False,), 4.0),)
+    with pytest.raises(ValueError, match="trees without an offset"):
+        parsed_trees("# nothing\n")
+
+
+def test_without_trees_the_table_decides_and_corrections_come_on_top():
+    table = ScoreTable(0.0, {"response": ((0.0, -5.0), (10.0, 5.0)), "neighbours": ((0.0, 0.0), (2.0, 2.0))})
+    evidence = {"response": np.array([6.0, 6.0, 6.0])}
+    place = np.array([0.0, 1.0, 50.0]), np.zeros(3), 5.0
+    alone, company = scores_in_company(Score(table), evidence, *place)
+    assert alone[0] == alone[1] > alone[2] == probability(np.array([1.0]))[0]
+    np.testing.assert_allclose(alone[0], probability(1.0 + company["neighbours"][:1])[0])
+    against = Correction((("response", 5.0),), (True,), -3.0)
+    corrected, _ = scores_in_company(Score(table, None, (against,)), evidence, *place)
+    np.testing.assert_allclose(np.log(corrected / (1 - corrected)), np.log(alone / (1 - alone)) - 3.0)
+    trees = DecisionTrees(0.0, ((Question("neighbours", 0.1, -2.0, 2.0),),))
+    weighed, same = scores_in_company(Score(table, trees), evidence, *place)
+    np.testing.assert_allclose(weighed, probability(np.array([2.0, 2.0, -2.0])))
+    np.testing.assert_array_equal(same["neighbours"], company["neighbours"])
 
 
 def test_what_runs_along_the_skin_is_told_from_what_runs_towards_it():
@@ -338,16 +371,25 @@ def test_the_skin_line_is_no_calcification():
     assert score < segment(scene).score.max() - 0.01
 
 
-def test_built_in_table_names_known_evidence_with_ascending_points():
+def test_the_built_in_score_asks_for_known_evidence_and_comes_to_an_end():
     from mammocalc.segment.objects import EVIDENCE
 
-    table = built_in_table()
+    score = built_in_score()
     known = {*EVIDENCE, *COMPANY, *NEIGHBOURHOODS}
-    assert set(table.points) <= known
-    assert {name for asked, _ in table.corrections for name, _ in asked} <= known
-    assert all(len(answers) == 2 ** len(asked) for asked, answers in table.corrections)
-    for points in table.points.values():
+    assert set(score.table.points) <= known
+    for points in score.table.points.values():
         assert (np.diff([value for value, _ in points]) > 0).all()
+    assert {name for correction in score.corrections for name, _ in correction.asked} <= known
+    assert all(len(correction.asked) == len(correction.answers) for correction in score.corrections)
+    assert len(score.trees.trees) > 50
+    for tree in score.trees.trees:
+        assert {question.asked for question in tree} <= known
+        # Every question but the first is reached from exactly one earlier one.
+        following = [
+            (k, way) for k, question in enumerate(tree) for way in question[2:] if isinstance(way, int)
+        ]
+        assert all(way > k for k, way in following)
+        assert sorted(way for _, way in following) == list(range(1, len(tree)))
 
 
 def test_parameters_out_of_bounds_are_named():

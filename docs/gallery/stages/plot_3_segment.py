@@ -12,7 +12,7 @@ import numpy as np
 from mammocalc.phantom import SAMPLES, make
 from mammocalc.prepare import prepare
 from mammocalc.segment import SegmentParameters, segment
-from mammocalc.segment.score import built_in_table
+from mammocalc.segment.score import built_in_score
 from mammocalc_kernels.scale_space import blob_response
 
 sample = SAMPLES["suspicious_left_cc_raw"]
@@ -86,13 +86,13 @@ plt.show()
 # Score
 # -----
 #
-# The score adds up evidence in log-odds, each piece through a curve of its own, then
-# asks a few questions where pieces of evidence speak together, and at last looks at the
-# company: calcifications seldom come alone. The curves are a file to read,
-# ``mammocalc/segment/score.toml``; :doc:`/guide/phantom_and_scores` tells how they were
-# fitted.
+# A first score adds up evidence in log-odds, each piece through a curve of its own. By
+# it, neighbours support each other: calcifications seldom come alone. Small decision
+# trees then weigh all evidence together. Curves and trees are files to read,
+# ``score.toml`` and ``score_trees.txt`` in ``mammocalc/segment``;
+# :doc:`/guide/phantom_and_scores` tells how they were fitted. These are some curves.
 
-table = built_in_table()
+table = built_in_score().table
 shown = (
     "response",
     "background_ratio",
