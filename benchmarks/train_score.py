@@ -65,8 +65,8 @@ FALSE_PER_IMAGE = (1, 2, 5, 10, 50)
 # edges down to so much narrower, as a vendor's sharpening makes them: among what is very bright or sharp, synthetic
 # images have more dust, clips and defects than calcifications.
 DENSER, SHARPER, DENSER_WEIGHT = 8.0, 0.65, 0.3
-# And nothing is learnt from what is false, as bright as metal and no sharper than a detector draws: clips and markers look
-# like dense rods, and a clip that is marked is better than a rod that is missed.
+# And nothing is learnt from what is false, as bright as metal and no sharper than a detector draws: clips and markers
+# look like dense rods, and a clip that is marked is better than a rod that is missed.
 METAL_RESPONSE, METAL_EDGE_PX = 15.0, 2.2
 CONTRASTS, EDGES = ("response", "background_ratio", "contrast_noise"), ("edge_width_px", "edge_width_mm")
 GROWTH = {
