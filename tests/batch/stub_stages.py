@@ -2,7 +2,7 @@
 
 The first line of a file is ``stub`` and then words: ``n=3`` (calcifications), ``frames=5``, ``skip``, ``fail`` and
 ``crash`` (``fail2``, ``crash0``: at that frame), ``empty`` (no breast), ``bug``, ``exit``, ``hang``, ``memory``,
-``sleep=0.1``. Everything else goes to the real stages.
+``sleep=0.1`` and ``until=FILE`` (waits for it to appear). Everything else goes to the real stages.
 """
 
 import ctypes
@@ -62,6 +62,8 @@ def read(path, *, frame=0, **options):
     if "bug" in said:
         raise KeyError("PLANTED-ID-77")
     time.sleep(float(said.get("sleep", 0)))
+    while "until" in said and not Path(said["until"]).exists():
+        time.sleep(0.02)
     identity = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
     return Mammogram(
         np.zeros((8, 6), np.uint16), 0.07, "stub", path=str(path), frame=frame, sop_instance_uid=identity

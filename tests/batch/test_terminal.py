@@ -78,7 +78,9 @@ def test_rate_time_left_and_failures_are_shown_and_cleared_away(inputs, tmp_path
 
 
 def test_control_c_says_how_to_go_on_and_that_is_true(inputs, tmp_path, detect, tables):
-    out = tmp_path / "out"
+    out, released = tmp_path / "out", tmp_path / "released"
+    # However late the key is pressed, the run has not ended by then.
+    (inputs / "49").write_text(f"stub n=49 until={released}\n")
     arguments = ("detect", inputs, "--out", out, "--jobs", 2, "--write", "none")
     terminal = Terminal(*arguments)
     terminal.read(until=r"\b[1-9]\d* of 53 inputs")
@@ -92,6 +94,7 @@ def test_control_c_says_how_to_go_on_and_that_is_true(inputs, tmp_path, detect, 
     assert not (out / "images.parquet").exists()
     done = len(list(out.glob("ledger/*/*.entry")))
     assert 1 <= done < 53
+    released.touch()
     again = subprocess.run(
         [sys.executable, str(PROGRAM), *map(str, arguments)], capture_output=True, text=True, timeout=60
     )
