@@ -833,6 +833,8 @@ class TestClusters:
             "dystrophic",
             "coarse",
             "large_rod_like",
+            "rim",
+            "vascular",
         ],
     )
     def test_like_members_name_their_group(self, labelled, examples, label):
@@ -840,6 +842,21 @@ class TestClusters:
         other = {"cluster_id": 2, "cluster_n": 5, "cluster_distribution": "grouped"}
         found = labelled(*[other] * 5, *[member] * 8, clusters=[{}, {}])
         assert found.cluster_morphology.tolist() == [label, "punctate"]
+
+    @pytest.mark.parametrize(
+        "label", ["skin", "rim", "large_rod_like", "dystrophic", "coarse", "vascular", "suture"]
+    )
+    def test_benign_members_are_not_suspicious_together_for_varying_in_size(self, labelled, examples, label):
+        member = {**examples[label], "cluster_id": 1, "cluster_n": 6}
+        varied = {
+            "median_diameter_mm": 0.8,
+            "size_spread": 1.0,
+            "shape_spread": 1.0,
+            "median_irregularity": 0.5,
+        }
+        found = labelled(*[member] * 6, clusters=[varied])
+        assert found.cluster_morphology.tolist() == [label]
+        assert found.cluster_suspicion.tolist() == ["typically_benign"]
 
     def test_members_are_told_apart_by_cluster(self, labelled, sized):
         first = {"cluster_id": 1, "cluster_n": 5}
