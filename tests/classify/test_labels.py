@@ -843,9 +843,7 @@ class TestClusters:
         found = labelled(*[other] * 5, *[member] * 8, clusters=[{}, {}])
         assert found.cluster_morphology.tolist() == [label, "punctate"]
 
-    @pytest.mark.parametrize(
-        "label", ["skin", "rim", "large_rod_like", "dystrophic", "coarse", "vascular", "suture"]
-    )
+    @pytest.mark.parametrize("label", ["skin", "rim", "large_rod_like", "dystrophic", "coarse", "vascular"])
     def test_benign_members_are_not_suspicious_together_for_varying_in_size(self, labelled, examples, label):
         member = {**examples[label], "cluster_id": 1, "cluster_n": 6}
         varied = {
