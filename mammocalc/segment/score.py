@@ -181,7 +181,7 @@ class Score:
 
 @cache
 def built_in_score() -> Score:
-    """The score that ships with the package: ``score.toml`` and ``score_trees.txt`` beside this module."""
+    """The score that ships with the package: ``score.toml``, ``score_trees.txt``, ``score_corrections.toml``."""
     table, trees, corrections = (
         resources.files("mammocalc.segment").joinpath(name).read_text(encoding="utf-8")
         for name in ("score.toml", "score_trees.txt", "score_corrections.toml")
