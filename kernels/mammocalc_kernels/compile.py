@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -68,42 +69,58 @@ def _take_literals_for_numbers(compiled: Any) -> None:
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="mammocalc-rows")
+def _pool(helpers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(helpers, thread_name_prefix="mammocalc-helper")
 
 
 # A forked child inherits the cached pools but not their threads.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
+# Bands for each thread: who is done early takes one more, and rows without a breast cost less than others.
+_SHARES = 2
 
-def bands(rows: int, threads: int, smallest: int = 64) -> list[tuple[int, int]]:
-    """Split ``range(rows)`` into at most `threads` contiguous half-open bands of at least `smallest` rows."""
-    count = max(1, min(threads, rows // smallest))
+
+def bands(rows: int, count: int, smallest: int = 64) -> list[tuple[int, int]]:
+    """Split ``range(rows)`` into at most `count` contiguous half-open bands of at least `smallest` rows."""
+    count = max(1, min(count, rows // smallest))
     edges = [rows * i // count for i in range(count + 1)]
     return list(itertools.pairwise(edges))
 
 
 def run_bands(function: Callable[[int, int], Any], rows: int, threads: int, smallest: int = 64) -> list[Any]:
-    """Call ``function(first_row, end_row)`` for each band, in `threads` threads, and return the results in band order.
+    """Call ``function(first_row, end_row)`` for each of a few bands a thread, and return the results in band order.
 
     The function must write only rows of its own band; whatever it returns may depend on the band only where the
     caller joins the parts in a way that does not.
     """
-    parts = bands(rows, threads, smallest)
-    if len(parts) == 1:
-        return [function(*parts[0])]
-    pending = [_pool(threads).submit(function, *part) for part in parts]
-    return [future.result() for future in pending]
+    parts = bands(rows, 1 if threads == 1 else _SHARES * threads, smallest)
+    return run_each(lambda part: function(*part), parts, threads)
 
 
 def run_each(function: Callable[[Any], Any], pieces: Sequence[Any], threads: int) -> list[Any]:
     """Call ``function(piece)`` for each piece, each thread taking the next as it comes free; the results in order.
 
-    For pieces that cost unlike amounts of time, and for steps that do not wait for each other. The function must not
-    share out its own work by `threads` again: it would wait for the threads that it holds.
+    The caller's own thread is one of the `threads`. The others help where they are free, so that a function may share
+    out its own work in turn, and nobody waits for work that nobody has begun.
     """
-    if threads == 1 or len(pieces) < 2:
-        return [function(piece) for piece in pieces]
-    pending = [_pool(threads).submit(function, piece) for piece in pieces]
-    return [future.result() for future in pending]
+    results: list[Any] = [None] * len(pieces)
+    waiting = deque(range(len(pieces)))
+
+    def work() -> None:
+        while True:
+            try:
+                k = waiting.popleft()
+            except IndexError:
+                return
+            results[k] = function(pieces[k])
+
+    helpers = [_pool(threads - 1).submit(work) for _ in range(min(threads, len(pieces)) - 1)]
+    try:
+        work()
+    finally:
+        waiting.clear()
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
+    return results

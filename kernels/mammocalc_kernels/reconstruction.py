@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc_kernels.compile import bands, kernel, run_bands
+from mammocalc_kernels.compile import bands, kernel, run_each
 from mammocalc_kernels.planes import check_plane, output_like
 from mammocalc_kernels.streams import clamp_left, clamp_right, read, span, write
 
@@ -89,29 +89,25 @@ def reconstruct(
     segment = _SEGMENT_BYTES // marker.itemsize
     margin = _MARGIN_BYTES // marker.itemsize
     parts = [_band(first, end, columns, segment, margin, marker.dtype) for first, end in bands(rows, threads)]
-    starts = {part.first: part for part in parts}
 
     lowest = mask.dtype.type(0) if mask.dtype == np.uint16 else mask.dtype.type(-np.inf)
 
-    def fill(first: int, end: int) -> int:
-        band = starts[first]
-        count: int = _fill(marker, mask, band.values, band.mask, margin, lowest, first, end)
+    def fill(band: _Band) -> int:
+        count: int = _fill(marker, mask, band.values, band.mask, margin, lowest, band.first, band.end)
         return count
 
-    def settle(first: int, end: int) -> None:
-        band = starts[first]
+    def settle(band: _Band) -> None:
         _settle(band.values, band.mask, band.stale, band.stale_rows, segment, margin)
 
-    def keep(first: int, end: int) -> None:
-        band = starts[first]
-        result[first:end] = band.values[1:-1, margin : margin + columns]
+    def keep(band: _Band) -> None:
+        result[band.first : band.end] = band.values[1:-1, margin : margin + columns]
 
-    if any(run_bands(fill, rows, threads)):
+    if any(run_each(fill, parts, threads)):
         raise ValueError("the marker must not be above the mask anywhere, and neither may hold NaN")
-    run_bands(settle, rows, threads)
+    run_each(settle, parts, threads)
     while _exchange(parts, segment, margin):
-        run_bands(settle, rows, threads)
-    run_bands(keep, rows, threads)
+        run_each(settle, parts, threads)
+    run_each(keep, parts, threads)
     return result
 
 
