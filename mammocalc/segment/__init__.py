@@ -75,7 +75,7 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
         parameters.neighbourhood_mm,
     )
     evidence = {**objects.evidence, **company_of(objects.evidence, *place)}
-    score, company = scores_in_company(built_in_score(), evidence, *place)
+    score, company = scores_in_company(built_in_score(), evidence, *place, threads)
     objects = dataclasses.replace(objects, evidence={**evidence, **company})
     keep = np.flatnonzero(score >= parameters.min_score)
     if len(keep) > parameters.candidate_cap:

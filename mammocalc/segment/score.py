@@ -87,13 +87,13 @@ class DecisionTrees:
     offset: float
     trees: tuple[tuple[Question, ...], ...]
 
-    def log_odds(self, evidence: Evidence) -> NDArray[np.float64]:
+    def log_odds(self, evidence: Evidence, threads: int = 1) -> NDArray[np.float64]:
         """Sum of the offset and of every tree's log-odds, shape (n,)."""
         from mammocalc_kernels.decision_trees import add_trees
 
-        values = np.stack([evidence[name] for name in self._names], axis=1)
-        total = np.full(len(values), self.offset)
-        add_trees(values, *self._arrays, total)
+        values = np.stack([evidence[name] for name in self._names])
+        total = np.full(values.shape[1], self.offset)
+        add_trees(values, *self._arrays, total, threads)
         return total
 
     @cached_property
@@ -256,6 +256,7 @@ def scores_in_company(
     row_mm: NDArray[np.float64],
     col_mm: NDArray[np.float64],
     distance_mm: float,
+    threads: int = 1,
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
     """Scores from each candidate's own evidence and the support of its neighbours.
 
@@ -269,6 +270,8 @@ def scores_in_company(
     row_mm, col_mm : ndarray of float64, shape (n,)
     distance_mm : float
         The nearest neighbourhood.
+    threads : int
+        The result does not depend on it.
 
     Returns
     -------
@@ -291,7 +294,7 @@ def scores_in_company(
         log_odds = own + in_company.log_odds({**evidence, **company})
     known = {**evidence, **company}
     if score.trees is not None:
-        log_odds = score.trees.log_odds(known)
+        log_odds = score.trees.log_odds(known, threads)
     for correction in score.corrections:
         log_odds = log_odds + correction.of(known)
     return probability(log_odds), company

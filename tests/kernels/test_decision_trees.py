@@ -7,15 +7,15 @@ import pytest
 from mammocalc_kernels.decision_trees import add_trees
 
 
-def grown(rng, columns, depth):
-    """A random tree as nested tuples (column, limit, no, yes), or a value."""
-    if depth == 0 or rng.random() < 0.2:
+def grown(rng, columns, depth, is_whole=True):
+    """A random tree of at least one question as nested tuples (column, limit, no, yes), its ends values."""
+    if depth == 0 or (not is_whole and rng.random() < 0.2):
         return float(rng.normal())
     return (
         int(rng.integers(columns)),
         float(rng.normal()),
-        grown(rng, columns, depth - 1),
-        grown(rng, columns, depth - 1),
+        grown(rng, columns, depth - 1, False),
+        grown(rng, columns, depth - 1, False),
     )
 
 
@@ -51,16 +51,31 @@ def as_arrays(trees):
     )
 
 
-@pytest.mark.parametrize("depth", [0, 1, 6])
-@pytest.mark.parametrize("n", [0, 1, 40])
-def test_equal_to_the_twin(depth, n):
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("depth", [1, 3, 6])
+@pytest.mark.parametrize("n", [0, 1, 40, 700])
+def test_equal_to_the_twin(depth, n, threads):
     rng = np.random.default_rng(depth)
     trees = [(0, 0.0, -1.0, 1.0), *(grown(rng, 6, depth) for _ in range(20))]
     values = rng.normal(size=(n, 6))
     values[::7, 2] = np.nan
     total = np.arange(n, dtype=float)
 
-    add_trees(values, *as_arrays(trees), total)
+    add_trees(np.ascontiguousarray(values.T), *as_arrays(trees), total, threads)
 
     expected = [k + sum(twin(tree, values[k]) for tree in trees) for k in range(n)]
     np.testing.assert_allclose(total, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_full_trees_up_to_the_most_answers():
+    def full(depth):
+        return (depth % 3, depth / 10, full(depth - 1), full(depth - 1)) if depth else float(next(counted))
+
+    counted = iter(range(1000))
+    values = np.random.default_rng(0).normal(size=(3, 50))
+    total = np.zeros(50)
+    tree = full(6)
+    add_trees(values, *as_arrays([tree]), total)
+    np.testing.assert_array_equal(total, [twin(tree, sample) for sample in values.T])
+    with pytest.raises(ValueError, match="more than 64 answers"):
+        add_trees(values, *as_arrays([full(7)]), total)
