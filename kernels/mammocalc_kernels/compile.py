@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -101,23 +101,27 @@ def run_bands(function: Callable[[int, int], Any], rows: int, threads: int, smal
 def run_each(function: Callable[[Any], Any], pieces: Sequence[Any], threads: int) -> list[Any]:
     """Call ``function(piece)`` for each piece, each thread taking the next as it comes free; the results in order.
 
-    The caller's own thread is one of the `threads`. The others help where they are free, so that a function may share
-    out its own work in turn, and nobody waits for work that nobody has begun.
+    The caller's own thread is one of the `threads`, and begins with the first piece. The others help where they are
+    free, so that a function may share out its own work in turn, and nobody waits for work that nobody has begun.
     """
     results: list[Any] = [None] * len(pieces)
-    waiting = deque(range(len(pieces)))
+    waiting = deque(range(1, len(pieces)))
 
-    def work() -> None:
+    def next_ones() -> Iterator[int]:
         while True:
             try:
                 k = waiting.popleft()
             except IndexError:
                 return
+            yield k
+
+    def work(numbers: Iterable[int]) -> None:
+        for k in numbers:
             results[k] = function(pieces[k])
 
-    helpers = [_pool(threads - 1).submit(work) for _ in range(min(threads, len(pieces)) - 1)]
+    helpers = [_pool(threads - 1).submit(work, next_ones()) for _ in range(min(threads, len(pieces)) - 1)]
     try:
-        work()
+        work(itertools.chain(range(len(pieces))[:1], next_ones()))
     finally:
         waiting.clear()
         for helper in helpers:

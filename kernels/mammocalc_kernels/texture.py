@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.planes import check_plane
+from mammocalc_kernels.quantiles import order_statistic
 
 
 def tile_quantiles(
@@ -146,36 +147,3 @@ def _tile_quantiles(plane, inside, cell, tile, quantile, stride, fewest, out, fi
                 out[i, j] = np.nan
             else:
                 out[i, j] = order_statistic(values, count, int(quantile * (count - 1)))
-
-
-@kernel
-def _in_order(values, n):  # type: ignore[no-untyped-def]
-    """In place: floats as whole numbers of the same order, and back; lower bits of negative ones are inverted."""
-    for k in range(n):
-        values[k] ^= (values[k] >> np.int32(31)) & np.int32(0x7FFFFFFF)
-
-
-@kernel
-def order_statistic(values, n, rank):  # type: ignore[no-untyped-def]
-    """The value of 0-based `rank` among ``values[:n]``, float32 without NaN.
-
-    By bisection of what the value may be, bit by bit: counting is vector code without a branch, unlike exchanging.
-    """
-    ordered = values.view(np.int32)
-    _in_order(ordered, n)
-    low, high = np.int64(-(2**31)), np.int64(2**31 - 1)
-    while low < high:
-        middle = (low + high) >> 1
-        limit = np.int32(middle)
-        below = np.int32(0)
-        for k in range(n):
-            below = np.int32(below + (ordered[k] <= limit))
-        if below > rank:
-            high = middle
-        else:
-            low = middle + 1
-    _in_order(ordered, n)
-    found = np.empty(1, np.int32)
-    found[0] = low
-    _in_order(found, 1)
-    return found.view(np.float32)[0]

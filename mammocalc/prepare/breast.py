@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,8 @@ def find_field(cells: Cells) -> tuple[int, int, int, int]:
                 return j if before < 0.08 and after - before >= FIELD_CONTENT else 0
         return 0
 
-    columns, rows = content.mean(0), content.mean(1)
+    counted = content.view(np.uint8)
+    columns, rows = (counted.sum(axis, dtype=np.uint32) / counted.shape[axis] for axis in (0, 1))
     return (
         margin(rows),
         margin(columns),
@@ -157,24 +158,29 @@ def _without_strips(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]
     return _largest(_grown(_largest(_opened(mask, radius)), radius) & mask)
 
 
-def _steepest_level_set(level: NDArray[np.float32], radius: float) -> tuple[float, NDArray[np.uint8]]:
+def _steepest_level_set(
+    level: NDArray[np.float32], radius: float, threads: int
+) -> tuple[float, NDArray[np.uint8]]:
     """Threshold and mask of the candidate with the steepest contour."""
     import cv2
+    from mammocalc_kernels.compile import run_each
 
     steepness = cv2.magnitude(cv2.Sobel(level, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(level, cv2.CV_32F, 0, 1) / 8)
-    low, high = np.percentile(level, [1, 99])
-    candidates: list[tuple[float, float, NDArray[np.uint8]]] = []
+    low, high = _extremes(level.ravel())
     cross = np.ones((3, 3), np.uint8)
-    for part in np.linspace(0.02, 0.8, LEVELS):
-        threshold = float(low + (high - low) * part)
+
+    def candidate(threshold: float) -> tuple[float, float, NDArray[np.uint8]] | None:
         mask = _largest(_opened(_filled((level > threshold).view(np.uint8)), radius))
         contour = mask > cv2.erode(mask, cross, borderType=cv2.BORDER_REPLICATE)
-        length = int(contour.sum())
-        if length == 0:
-            continue
+        along = steepness[contour]
+        if len(along) == 0:
+            return None
         # A low quantile: the edge must be steep nearly everywhere, a stretch through fog costs the win.
-        gradient = float(np.partition(steepness[contour], length // 4)[length // 4])
-        candidates.append((gradient * length**0.5, threshold, mask))
+        gradient = float(np.partition(along, len(along) // 4)[len(along) // 4])
+        return gradient * len(along) ** 0.5, threshold, mask
+
+    thresholds = [float(low + (high - low) * part) for part in np.linspace(0.02, 0.8, LEVELS)]
+    candidates = [found for found in run_each(candidate, thresholds, threads) if found is not None]
     if not candidates:
         return float(low), np.zeros(level.shape, np.uint8)
     best = max(score for score, *_ in candidates)
@@ -185,6 +191,7 @@ def _steepest_level_set(level: NDArray[np.float32], radius: float) -> tuple[floa
 def _is_background(density: NDArray[np.float32], mask: NDArray[np.uint8]) -> bool:
     """Whether what lies outside the mask is even and smooth as air, not fat of a breast that fills the image."""
     import cv2
+    from mammocalc_kernels.quantiles import median
 
     outside = _grown(mask, 3) == 0
     inside = _shrunk(mask, 3) > 0
@@ -192,11 +199,11 @@ def _is_background(density: NDArray[np.float32], mask: NDArray[np.uint8]) -> boo
         return False
     steepness = cv2.magnitude(cv2.Sobel(density, cv2.CV_32F, 1, 0), cv2.Sobel(density, cv2.CV_32F, 0, 1))
     around = density[outside]
-    air = float(np.median(around))
-    contrast = float(np.median(density[inside])) - air
-    unrest = 1.4826 * float(np.median(np.abs(around - air)))
-    smooth = np.median(steepness[outside]) <= AIR_GRADIENT * np.median(steepness[inside])
-    return bool(smooth) and unrest < AIR_UNREST * contrast
+    air = median(around)
+    contrast = median(density[inside]) - air
+    unrest = 1.4826 * median(np.abs(around - np.float32(air)))
+    smooth = median(steepness[outside]) <= AIR_GRADIENT * median(steepness[inside])
+    return smooth and unrest < AIR_UNREST * contrast
 
 
 def _is_tissue(density: NDArray[np.float32]) -> bool:
@@ -211,7 +218,9 @@ def _is_tissue(density: NDArray[np.float32]) -> bool:
     return float(np.median(np.abs(middle - coarse))) > TISSUE_OCTAVE * float(np.median(np.abs(fine - middle)))
 
 
-def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameters | None = None) -> Breast:
+def find_breast(
+    cells: Cells, laterality: str = "", parameters: PrepareParameters | None = None, threads: int = 1
+) -> Breast:
     """Outline of the breast on the coarse grid, holes filled, labels, frames and tape left out.
 
     Parameters
@@ -220,6 +229,8 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
     laterality : {"L", "R", ""}
         Only decides the side of the chest wall where the image does not.
     parameters : PrepareParameters, optional
+    threads : int
+        The result does not depend on it.
 
     Raises
     ------
@@ -248,20 +259,20 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
     shape = (max(1, exposed.shape[1] // factor), max(1, exposed.shape[0] // factor))
     small = cv2.resize(exposed, shape, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(cv2.medianBlur(small, 3), (0, 0), 1.0)
-    low, high = np.percentile(small, [1, 99])
+    low, high = _extremes(small.ravel())
     # Apart from the rounding of the blur.
     if high - low <= 1e-5 * max(abs(low), abs(high)):
         raise NoBreastFound("no breast found: nothing in the image stands out from its background")
     level = np.log(np.maximum(small - low, 0) / (high - low) + LOGARITHM_FOOT).astype(np.float32)
     radius = parameters.outline_smoothing_mm / (factor * cells.size_mm)
-    threshold, coarse_mask = _steepest_level_set(level, radius)
+    threshold, coarse_mask = _steepest_level_set(level, radius, threads)
     if _is_background(small, coarse_mask):
         core = cv2.resize(coarse_mask, exposed.shape[::-1], interpolation=cv2.INTER_LINEAR)
         cut = float(low + (high - low) * (np.exp(threshold) - LOGARITHM_FOOT))
         # Nothing farther away is looked at: background is measured up to 4 mm beyond the search for the skin.
         window = bounding_window(core > 0, round((parameters.skin_search_mm + 5.0) / cells.size_mm))
         mask = np.zeros_like(core)
-        mask[window] = _drawn_at_skin(exposed[window], core[window], cut, cells, parameters)
+        mask[window] = _drawn_at_skin(exposed[window], core[window], cut, cells, parameters, threads)
     elif _is_tissue(exposed):
         mask = usable.astype(np.uint8)
     else:
@@ -271,20 +282,28 @@ def find_breast(cells: Cells, laterality: str = "", parameters: PrepareParameter
     whole[row_min:row_max, col_min:col_max] = mask > 0
     area = breast_area_mm2(cells, whole)
     # A small image, such as a specimen's or a crop, need not show as much.
-    least = min(parameters.minimum_breast_area_mm2, 0.25 * breast_area_mm2(cells, np.ones_like(whole)))
+    least = min(parameters.minimum_breast_area_mm2, 0.25 * tall * wide)
     if area < least or not whole.any():
         raise NoBreastFound(
             f"no breast found: the largest bright object covers {area:.0f} mm2, a breast at least {least:.0f} mm2"
         )
-    low, high = np.percentile(cells.density[whole], [1, 99])
-    return Breast(
-        whole, field, _chest_wall(whole, field, laterality, cells.size_mm), (float(low), float(high))
-    )
+    chest_wall = _chest_wall(whole, field, laterality, cells.size_mm)
+    return Breast(whole, field, chest_wall, _extremes(cells.density[whole]))
+
+
+def _extremes(values: NDArray[np.float32]) -> tuple[float, float]:
+    """The 1 and 99 % quantiles."""
+    from mammocalc_kernels.quantiles import quantile
+
+    return quantile(values, 0.01), quantile(values, 0.99)
 
 
 def breast_area_mm2(cells: Cells, mask: NDArray[np.bool_]) -> float:
     """Area of a mask of cells, mm2; cells cut by the image's border count as far as they lie in it."""
-    return float(cells.height_mm @ mask @ cells.width_mm)
+    # Only the last column is narrower.
+    whole, last = cells.width_mm[0], cells.width_mm[-1]
+    wide = mask.view(np.uint8).sum(axis=1, dtype=np.uint32) * whole - mask[:, -1] * (whole - last)
+    return float(cells.height_mm @ wide)
 
 
 def bounding_window(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
@@ -302,24 +321,37 @@ def _drawn_at_skin(
     threshold: float,
     cells: Cells,
     parameters: PrepareParameters,
+    threads: int,
 ) -> NDArray[np.uint8]:
     """The outline on the fine cells: within a few mm of the core's, where the skin's profile meets the background."""
     import cv2
+    from mammocalc_kernels.compile import run_each
+    from mammocalc_kernels.quantiles import median
 
-    smooth = cv2.GaussianBlur(np.ascontiguousarray(exposed), (0, 0), 1.0)
     core = np.ascontiguousarray(core)
     reach = parameters.skin_search_mm / cells.size_mm
-    apart = (
-        cv2.distanceTransform(1 - core, cv2.DIST_L2, 5) if core.any() else np.zeros(core.shape, np.float32)
-    )
+
+    def blurred() -> NDArray[np.float32]:
+        return cv2.GaussianBlur(np.ascontiguousarray(exposed), (0, 0), 1.0)
+
+    def outwards() -> NDArray[np.float32]:
+        if not core.any():
+            return np.zeros(core.shape, np.float32)
+        return cv2.distanceTransform(1 - core, cv2.DIST_L2, 5)
+
+    def inwards() -> NDArray[np.uint8]:
+        return _shrunk(core, reach)
+
+    steps: list[Any] = [inwards, outwards, blurred]
+    inner, apart, smooth = run_each(lambda step: step(), steps, threads)
     outer = apart <= reach
-    inner = _shrunk(core, reach)
     ring = ~outer & (apart <= reach + 4.0 / cells.size_mm)
     mask = core
     if ring.any() and inner.any():
-        background = float(np.median(smooth[ring]))
-        spread = 1.4826 * float(np.median(np.abs(smooth[ring] - background)))
-        tissue = float(np.median(smooth[inner > 0]))
+        around = smooth[ring]
+        background = median(around)
+        spread = 1.4826 * median(np.abs(around - np.float32(background)))
+        tissue = median(smooth[inner > 0])
         # Never above the level found, unless that lies in the background's own unrest.
         foot = min(background + max(0.25 * (threshold - background), 3.0 * spread), threshold)
         foot = max(foot, background + 0.03 * (tissue - background))

@@ -349,21 +349,22 @@ def _long_edges(cells: Cells, breast: Breast, pectoral: NDArray[np.bool_]) -> ND
     direction = (direction[:, None] + np.arange(-ANGLE_SPREAD, ANGLE_SPREAD + 1)) % ANGLES
     angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
     cosine, sine = np.cos(angle), np.sin(angle)
-    reach = sum(drawn.shape)
+    reach = int(np.hypot(*breast.mask.shape)) + 2
     offset = (
         np.rint(column[:, None] * cosine[direction] + row[:, None] * sine[direction]).astype(np.int64) + reach
     )
-    votes = np.bincount((direction * (2 * reach + 1) + offset).ravel(), minlength=ANGLES * (2 * reach + 1))
-    votes = votes.reshape(ANGLES, 2 * reach + 1)
-    wide = votes[:, :-2] + votes[:, 1:-1] + votes[:, 2:]
+    lines = 2 * reach + 1
+    votes = np.bincount((direction * lines + offset).ravel(), minlength=ANGLES * lines)
     least = int(EDGE_LENGTH_MM / cells.size_mm)
-    enough = np.flatnonzero(wide >= least)
-    for best in enough[np.argsort(-wide.ravel()[enough], kind="stable")][:MOST_EDGES]:
-        which, shift = divmod(int(best), wide.shape[1])
+    # Of three neighbouring lines with enough votes between them, one has a third; none lies at the end of its angle.
+    beside = np.arange(-1, 2)
+    line = np.unique(np.flatnonzero(votes >= -(-least // 3))[:, None] + beside)
+    wide = votes[line[:, None] + beside].sum(axis=1)
+    line, wide = line[wide >= least], wide[wide >= least]
+    for best in line[np.argsort(-wide, kind="stable")][:MOST_EDGES]:
+        which, shift = divmod(int(best), lines)
         normal = np.array([sine[which], cosine[which]])
-        for stretch in _edge_stretches(
-            smooth, allowed, normal, shift + 1 - reach, least, cells.size_mm, tissue
-        ):
+        for stretch in _edge_stretches(smooth, allowed, normal, shift - reach, least, cells.size_mm, tissue):
             (left, top), (right, bottom) = np.rint(stretch[:, ::-1]).astype(int).tolist()
             cv2.line(drawn, (left, top), (right, bottom), 1, 1 + 2 * round(RIM_MM / cells.size_mm))
     return drawn > 0

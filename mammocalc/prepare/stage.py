@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,16 +58,28 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
     .. [3] Karssemeijer N. (1998). Automated classification of parenchymal patterns in mammograms. Phys Med Biol 43,
        365-378, doi 10.1088/0031-9155/43/2/011.
     """
+    from mammocalc_kernels.compile import run_each
     from mammocalc_kernels.lookup import look_up
 
     cells = make_cells(mammogram, parameters.cell_mm, threads)
-    breast = find_breast(cells, mammogram.laterality, parameters)
-    anatomy = _anatomy(mammogram, cells, breast, parameters, threads)
-    foreign, skin = anatomy.foreign, anatomy.skin_distance_mm
-    top = cells.top
+    breast = find_breast(cells, mammogram.laterality, parameters, threads)
+    nothing = np.zeros_like(breast.mask)
+    pectoral = find_pectoral(cells, breast, mammogram.view) if parameters.find_pectoral else nothing
+    searches: list[Callable[[], Any]] = [
+        lambda: find_long_edges(cells, breast, pectoral) if parameters.find_foreign else nothing,
+        lambda: find_small_objects(mammogram, cells, breast) if parameters.find_foreign else nothing,
+        lambda: find_nipple(cells, breast, pectoral, mammogram.view),
+        lambda: skin_distance(cells, breast),
+        lambda: find_field_border(mammogram, cells, breast) if parameters.find_foreign else nothing,
+    ]
+    edges, objects, nipple, skin, border = run_each(lambda search: search(), searches, threads)
+    foreign = edges | objects | border
     inside = breast.mask & ~foreign & (skin > 1.5) & cells.valid
     lowest, highest = int(cells.darkest.min()), int(cells.brightest.max())
+    top = cells.top
     stored_range = (lowest, highest) if mammogram.dense_is_bright else (top - highest, top - lowest)
+    grey_range = _grey_range(cells, breast, mammogram)
+
     curve = estimate_noise(
         mammogram,
         inside if inside.any() else breast.mask,
@@ -76,7 +89,6 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
         parameters.noise_samples,
         threads,
     )
-    grey_range = _grey_range(cells, breast, mammogram)
     stabiliser = make_stabiliser(curve, top, mammogram.dense_is_bright, grey_range[0])
     window = _bounding_box(breast.mask, cells.step, mammogram.pixels.shape)
     density_plane, density = density_curve(mammogram, stabiliser, grey_range, lowest, highest)
@@ -86,46 +98,21 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
         plane=look_up(mammogram.pixels, stabiliser, window, threads),
         origin=(window[0], window[1]),
         pixel_spacing_mm=mammogram.pixel_spacing_mm,
-        anatomy=anatomy,
+        anatomy=Anatomy(
+            step=cells.step,
+            breast=breast.mask,
+            pectoral=pectoral,
+            foreign=foreign,
+            skin_distance_mm=skin,
+            nipple=nipple,
+            chest_wall=breast.chest_wall,
+            breast_area_mm2=breast_area_mm2(cells, breast.mask),
+        ),
         stabiliser=stabiliser,
         density_plane=density_plane,
         density=density,
         noise_level=stored[order],
         noise_sigma=curve.sigma[order],
-    )
-
-
-def _anatomy(
-    mammogram: Mammogram, cells: Cells, breast: Breast, parameters: PrepareParameters, threads: int
-) -> Anatomy:
-    """What lies where, in two parts that do not wait for each other: with the muscle and without."""
-    from mammocalc_kernels.compile import run_each
-
-    nothing = np.zeros_like(breast.mask)
-
-    def muscle_and_nipple() -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[float, float] | None]:
-        pectoral = find_pectoral(cells, breast, mammogram.view) if parameters.find_pectoral else nothing
-        edges = find_long_edges(cells, breast, pectoral) if parameters.find_foreign else nothing
-        return pectoral, edges, find_nipple(cells, breast, pectoral, mammogram.view)
-
-    def skin_and_objects() -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        skin = skin_distance(cells, breast)
-        if not parameters.find_foreign:
-            return skin, nothing
-        objects = find_small_objects(mammogram, cells, breast)
-        return skin, objects | find_field_border(mammogram, cells, breast)
-
-    parts: list[Any] = run_each(lambda part: part(), [muscle_and_nipple, skin_and_objects], threads)
-    (pectoral, edges, nipple), (skin, objects) = parts
-    return Anatomy(
-        step=cells.step,
-        breast=breast.mask,
-        pectoral=pectoral,
-        foreign=edges | objects,
-        skin_distance_mm=skin,
-        nipple=nipple,
-        chest_wall=breast.chest_wall,
-        breast_area_mm2=breast_area_mm2(cells, breast.mask),
     )
 
 
