@@ -22,7 +22,7 @@ class Arrangement:
         The curve of chain 1, 2, ... as (row, col) of stored pixels.
     clusters : mapping of str to ndarray
         One row a cluster: cluster_id, n_calcifications, row, col, extent_mm, area_mm2, density_per_cm2, linearity,
-        distribution (str), size_spread, shape_spread, median_diameter_mm, median_length_mm, median_irregularity,
+        distribution (str), size_spread, shape_spread, median_diameter_mm, median_length_mm, mean_irregularity,
         median_elongation, median_circularity and median_flatness (of the clearer half of the members),
         median_edge_share (edge_width_mm over diameter_mm), level_share.
     """

@@ -76,6 +76,17 @@ def coherence(points: Points, casts: Casts, members: NDArray[np.int64]) -> float
     return float((2.0 * cosine**2 - 1.0).mean())
 
 
+def aim_at(nipple: Points, points: Points, casts: Casts, members: NDArray[np.int64]) -> float:
+    """How well thin pieces aim at the nipple: 1 all of them do, 0 at random, -1 all lie across.
+
+    The mean cosine of twice the angle between a piece and the line from it to the nipple.
+    """
+    towards = nipple - points[members]
+    towards = towards / np.maximum(np.linalg.norm(towards, axis=1), 1e-9)[:, None]
+    cosine = np.einsum("ij,ij->i", casts.direction[members], towards)
+    return float((2.0 * cosine**2 - 1.0).mean())
+
+
 def of_one_duct(
     points: Points, casts: Casts, members: NDArray[np.int64], parameters: ArrangeParameters
 ) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from mammocalc.arrange.casts import (
     LEVEL_DEG,
     LEVEL_ELONGATION,
     Casts,
+    aim_at,
     are_sediment,
     coherence,
     in_line,
@@ -24,6 +25,9 @@ from mammocalc.arrange.pieces import Points
 
 SPACING_NEIGHBOURS = 3
 """The spacing around a calcification is its mean distance to this many others."""
+
+IRREGULARITY_BOUNDS = (-1.0, 1.0)
+"""Bounds of a single member's irregularity when that of its group is taken."""
 
 Groups = list[NDArray[np.int64]]
 
@@ -65,12 +69,28 @@ def find_clusters(
     # The casts say how they are distributed; specks that have joined them may lie anywhere near by.
     named = of_casts + groups[len(of_casts) :]
     names = [distribution_of(points[group], nipple, breast_area_mm2, parameters) for group in named]
+    for i, group in enumerate(of_casts):
+        if names[i] in ("grouped", "regional") and _fill_ducts(points, casts, group, nipple, parameters):
+            names[i] = "segmental"
     if diffuse is not None:
         groups.append(diffuse)
         names.append("diffuse")
     groups = _joined(groups, points, np.setdiff1d(np.flatnonzero(~founders), _members(groups)), reach)
     order = sorted(range(len(groups)), key=lambda i: int(groups[i][0]))
     return [groups[i] for i in order], [names[i] for i in order]
+
+
+def _fill_ducts(
+    points: Points,
+    casts: Casts,
+    members: NDArray[np.int64],
+    nipple: Points | None,
+    parameters: ArrangeParameters,
+) -> bool:
+    """Whether casts fill several ducts of a lobe: spread like a segment, and aimed at the nipple."""
+    if nipple is None or shape_of(points[members]).extent_mm <= parameters.segment_extent_mm:
+        return False
+    return aim_at(nipple, points, casts, members[casts.thin[members]]) >= parameters.cast_aim
 
 
 def _members(groups: Groups) -> NDArray[np.int64]:
@@ -265,8 +285,9 @@ def cluster_table(
             [_median(columns["diameter_mm"][group]) for group in groups], np.float64
         ),
         "median_length_mm": np.array([_median(columns["length_mm"][group]) for group in groups], np.float64),
-        "median_irregularity": np.array(
-            [_median(columns["irregularity"][group]) for group in groups], np.float64
+        "mean_irregularity": np.array(
+            [mean_irregularity(columns["irregularity"][group], columns["cnr"][group]) for group in groups],
+            np.float64,
         ),
         "median_elongation": np.array([_median(columns["elongation"][best]) for best in clear], np.float64),
         "median_circularity": np.array([_median(columns["circularity"][best]) for best in clear], np.float64),
@@ -280,6 +301,18 @@ def _clearest(members: NDArray[np.int64], cnr: NDArray[np.float64]) -> NDArray[n
     """The better half of the members, by contrast-to-noise ratio: the shape of the others is mostly noise."""
     order = np.argsort(-cnr[members], kind="stable")
     return members[order[: max(4, len(members) // 2)]]
+
+
+def mean_irregularity(irregularity: NDArray[np.float64], cnr: NDArray[np.float64]) -> float:
+    """Mean irregularity of members, by the square of their contrast-to-noise ratio; NaN where none is known.
+
+    A faint outline is mostly noise. A single member counts as no less or more irregular than `IRREGULARITY_BOUNDS`, two
+    standard deviations of balls: one that is torn by noise, or two that touch, do not make a group irregular.
+    """
+    known = np.isfinite(irregularity) & (cnr > 0.0)
+    if not known.any():
+        return float("nan")
+    return float(np.average(np.clip(irregularity[known], *IRREGULARITY_BOUNDS), weights=cnr[known] ** 2))
 
 
 def _level_share(columns: Mapping[str, NDArray[Any]], members: NDArray[np.int64]) -> float:

@@ -42,7 +42,9 @@ FEATURES: Mapping[str, Feature] = {
     "cluster_shape_spread": Feature("", "interquartile range of the members' log2 elongation; NaN for none"),
     "cluster_diameter_mm": Feature("mm", "median diameter of the members; NaN for none"),
     "cluster_length_mm": Feature("mm", "median length of the members; NaN for none"),
-    "cluster_irregularity": Feature("", "median irregularity of the members; NaN for none"),
+    "cluster_irregularity": Feature(
+        "", "mean irregularity of the members, the clearer the more weight; NaN for none"
+    ),
     "cluster_elongation": Feature("", "median elongation of the clearer half of the members; NaN for none"),
     "cluster_circularity": Feature("", "median circularity of the clearer half of the members; NaN for none"),
     "cluster_edge_share": Feature("", "median of the members' edge width over diameter; NaN for none"),

@@ -161,6 +161,9 @@ class ArrangeParameters:
         0.7, 0.1, 1.0, "and are at least this share of the casts that are linked to each other"
     )
     cast_line_coherence: float = bounded(0.5, -1.0, 1.0, "and point along it this well; 0 is at random")
+    cast_aim: float = bounded(
+        0.5, -1.0, 1.0, "casts that fill the ducts of a segment aim at the nipple this well; 0 is at random"
+    )
     cast_gap_mm: float = bounded(2.0, 0.2, 10.0, "a speck in line with a cast joins it across so wide a gap")
     cast_aside_mm: float = bounded(0.6, 0.1, 5.0, "if it lies at most this far off the cast's axis")
     sediment_level_share: float = bounded(

@@ -203,7 +203,7 @@ def _cluster_columns(
         "cluster_shape_spread": "shape_spread",
         "cluster_diameter_mm": "median_diameter_mm",
         "cluster_length_mm": "median_length_mm",
-        "cluster_irregularity": "median_irregularity",
+        "cluster_irregularity": "mean_irregularity",
         "cluster_elongation": "median_elongation",
         "cluster_circularity": "median_circularity",
         "cluster_level_share": "level_share",

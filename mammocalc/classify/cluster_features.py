@@ -22,7 +22,7 @@ ARRANGED: Mapping[str, Feature] = {
     "shape_spread": Feature("", "interquartile range of the members' log2 elongation"),
     "median_diameter_mm": Feature("mm", "median diameter of the members"),
     "median_length_mm": Feature("mm", "median length of the members"),
-    "median_irregularity": Feature("", "median irregularity of the members"),
+    "mean_irregularity": Feature("", "mean irregularity of the members, the clearer the more weight"),
     "median_elongation": Feature("", "median elongation of the clearer half of the members"),
     "median_circularity": Feature("", "median circularity of the clearer half of the members"),
     "level_share": Feature("", "share of the elongated members that lie level; NaN for fewer than three"),

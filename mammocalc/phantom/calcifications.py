@@ -228,8 +228,9 @@ def _casts(rng: np.random.Generator, scene: Scene, branching: bool) -> bool:
     wanted = int(rng.integers(6, 14))
     members: list[int] = []
     kinds: list[str] = []
+    used: set[int] = set()
     paths = list(_paths(rng, scene, distribution))
-    for path in paths:
+    for number, path in enumerate(paths):
         total = float(arc_length(path)[-1])
         at = rng.uniform(0.0, 1.0)
         while len(members) < wanted * (1 if distribution == "linear" else 2):
@@ -244,11 +245,15 @@ def _casts(rng: np.random.Generator, scene: Scene, branching: bool) -> bool:
             if index is not None:
                 members.append(index)
                 kinds.append(solid.label)
+                used.add(number)
     needed = "fine_linear_branching" if branching else "fine_linear"
-    if len(members) < 4 or needed not in kinds or not _spreads(plate, members, distribution):
+    # The first duct may have taken all members: that is a line, not a segment.
+    drawn = distribution if len(used) > 1 else "linear"
+    wrong = scene.settings.distribution == "segmental" != drawn
+    if len(members) < 4 or needed not in kinds or wrong or not _spreads(plate, members, distribution):
         plate.undo(before)
         return False
-    scene.groups.append(Group(needed, distribution, tuple(members)))
+    scene.groups.append(Group(needed, drawn, tuple(members)))
     if distribution == "linear" and len(paths) == 1:
         scene.chains.append(Chain("duct", paths[0], None, tuple(members)))
     return True

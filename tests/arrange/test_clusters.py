@@ -9,6 +9,7 @@ import pytest
 
 from mammocalc.arrange import ArrangeParameters, arrange
 from mammocalc.arrange.casts import casts_of, of_one_duct
+from mammocalc.arrange.clusters import mean_irregularity
 from mammocalc.arrange.distribution import evenness
 from mammocalc.arrange.features import FEATURES
 from mammocalc.errors import InvalidParameter
@@ -140,6 +141,29 @@ class TestDistribution:
             np.array([75, 99]) + away[:, None] * np.stack([np.sin(bearing), -np.cos(bearing)], axis=1),
         )
         assert distribution(arrange(make_scene(nipple=False), candidates.measurements()), rows) == "regional"
+
+    @pytest.mark.parametrize(
+        ("turn_deg", "step_mm", "nipple", "name"),
+        [
+            (0, 3.0, True, "segmental"),
+            (90, 3.0, True, "regional"),
+            (0, 2.0, True, "grouped"),
+            (0, 3.0, False, "regional"),
+        ],
+    )
+    def test_casts_of_several_ducts_fill_a_segment(
+        self, candidates, make_scene, turn_deg, step_mm, nipple, name
+    ):
+        towards = np.array([75, 99])
+        # As broad as long, which no wedge of specks would be.
+        places = [(75 + step_mm * (y - 2.5), 55 + step_mm * (x - 2.5)) for y in range(6) for x in range(6)]
+        rows = []
+        for place in places:
+            along = towards - place
+            angle = math.degrees(math.atan2(-along[0], along[1])) + turn_deg
+            rows.append(candidates.strand(*place, angle, 1.0, 0.2))
+        found = arrange(make_scene(nipple=nipple), candidates.measurements())
+        assert distribution(found, rows) == name
 
 
 class TestEvenness:
@@ -311,6 +335,20 @@ class TestMembership:
 
 
 class TestMeasures:
+    @pytest.mark.parametrize(
+        ("irregularity", "cnr", "mean"),
+        [
+            ([0.5, 0.1, 0.1], [10.0, 10.0, 10.0], 0.7 / 3),
+            ([0.5, 0.1, 0.1], [20.0, 10.0, 10.0], 2.2 / 6),
+            ([9.0, 0.0, math.nan], [10.0, 10.0, 90.0], 0.5),
+            ([-9.0, 0.0], [10.0, 10.0], -0.5),
+            ([math.nan], [10.0], math.nan),
+        ],
+    )
+    def test_mean_irregularity(self, irregularity, cnr, mean):
+        found = mean_irregularity(np.array(irregularity), np.array(cnr))
+        assert found == pytest.approx(mean, nan_ok=True)
+
     def test_of_a_square(self, candidates, make_scene):
         corners = [(70, 50), (70, 56), (76, 50), (76, 56), (73, 53)]
         sizes = [0.2, 0.3, 0.4, 0.3, 0.3]

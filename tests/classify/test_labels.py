@@ -326,8 +326,10 @@ class TestBothSidesOfAThreshold:
             ({}, "fine_pleomorphic", "suspicious"),
             ({"irregularity": 0.79}, "punctate", "suspicious"),
             ({"irregularity": 0.0, "elongation": 1.36}, "fine_pleomorphic", "suspicious"),
-            ({"cluster_irregularity": 0.02}, "punctate", "indeterminate"),
-            ({"cluster_irregularity": 0.02, "irregularity": 0.0}, "punctate", "indeterminate"),
+            ({"cluster_irregularity": 0.24}, "punctate", "suspicious"),
+            ({"cluster_irregularity": 0.24, "elongation": 1.8, "cnr": 4.0}, "punctate", "suspicious"),
+            ({"cluster_irregularity": 0.06}, "punctate", "indeterminate"),
+            ({"cluster_irregularity": 0.06, "irregularity": 0.0}, "punctate", "indeterminate"),
             ({"cluster_distribution": "diffuse"}, "punctate", "typically_benign"),
             ({"irregularity": 0.0, "cluster_n": 4}, "punctate", "indeterminate"),
         ],
@@ -339,7 +341,7 @@ class TestBothSidesOfAThreshold:
             **GROUP,
             "cluster_diameter_mm": 0.35,
             "cluster_elongation": 1.0,
-            "cluster_irregularity": 0.04,
+            "cluster_irregularity": 0.26,
         }
         found = labelled({**small, "irregularity": 0.81, **change})
         assert (found.label[0], found.suspicion[0]) == (label, suspicion)
@@ -372,7 +374,8 @@ class TestBothSidesOfAThreshold:
             ({}, "punctate"),
             ({"diameter_mm": 0.66}, "round"),
             ({"cluster_n": 4}, "round"),
-            ({"cluster_irregularity": 0.04}, "round"),
+            ({"cluster_irregularity": 0.24}, "punctate"),
+            ({"cluster_irregularity": 0.26}, "round"),
             ({"elongation": 1.4, "diameter_mm": 0.6}, "round"),
         ],
     )
@@ -611,7 +614,7 @@ class TestBothSidesOfAThreshold:
         )
         assert not {"amorphous", "coarse_heterogeneous", "fine_pleomorphic"} & set(alone.label.tolist())
 
-    @pytest.mark.parametrize(("irregularity", "label"), [(0.04, "fine_pleomorphic"), (0.02, "unclassified")])
+    @pytest.mark.parametrize(("irregularity", "label"), [(0.26, "fine_pleomorphic"), (0.24, "unclassified")])
     def test_pleomorphic_means_irregular_outlines(self, labelled, sized, irregularity, label):
         even = {"cluster_diameter_mm": 0.4, "cluster_irregularity": irregularity}
         change = sized(0.6, 0.25, solidity=0.8, **{**VARIED, **even})
@@ -647,7 +650,7 @@ class TestBothSidesOfAThreshold:
             {"cluster_circularity": 0.96},
             {"cluster_shape_spread": 0.26},
             {"cluster_size_spread": 0.31},
-            {"cluster_irregularity": 0.04},
+            {"cluster_irregularity": 0.08},
         ],
     )
     def test_coarse_heterogeneous_ones_vary_in_shape_or_size(self, labelled, sized, vary):
@@ -806,17 +809,17 @@ class TestClusters:
     def test_a_group_has_a_label_of_its_own(self, labelled):
         plain = {
             "cluster_n": 6,
-            "cluster_irregularity": 0.04,
+            "cluster_irregularity": 0.08,
             "cluster_elongation": 1.0,
             "cluster_diameter_mm": 0.35,
         }
         specks = [{**GROUP, **plain, "irregularity": own} for own in (0.4, 0.3, 0.2, 0.1, 0.04, 0.03)]
-        group = {"median_irregularity": 0.04, "median_elongation": 1.0}
+        group = {"mean_irregularity": 0.08, "median_elongation": 1.0}
         found = labelled(*specks, clusters=[group])
         assert found.label.tolist() == ["punctate"] * 6
         assert found.cluster_morphology.tolist() == ["fine_pleomorphic"]
         assert set(found.suspicion.tolist()) | set(found.cluster_suspicion.tolist()) == {"suspicious"}
-        even = labelled(*specks, clusters=[{**group, "median_irregularity": 0.02}])
+        even = labelled(*specks, clusters=[{**group, "mean_irregularity": 0.06}])
         assert even.cluster_morphology.tolist() == ["punctate"]
 
     @pytest.mark.parametrize(
@@ -850,7 +853,7 @@ class TestClusters:
             "median_diameter_mm": 0.8,
             "size_spread": 1.0,
             "shape_spread": 1.0,
-            "median_irregularity": 0.5,
+            "mean_irregularity": 0.5,
         }
         found = labelled(*[member] * 6, clusters=[varied])
         assert found.cluster_morphology.tolist() == [label]

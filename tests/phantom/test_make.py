@@ -168,6 +168,18 @@ def test_the_distribution_asked_for_is_drawn(distribution):
         assert cluster.extent_mm > 40
 
 
+@pytest.mark.parametrize(("asked", "drawn"), [("", {"segmental", "linear"}), ("segmental", {"segmental"})])
+def test_casts_that_fill_one_duct_are_a_line(asked, drawn):
+    casts = {**NO_CALCIUM, "fine_linear": 2}
+    settings = PhantomSettings(**casts, rows=1400, columns=1000, detector="caesium_100", distribution=asked)
+    truth = make(8, settings=settings).truth
+    assert {cluster.distribution for cluster in truth.clusters} == drawn
+    for cluster in truth.clusters:
+        at = [(one.row, one.col) for one in truth.calcifications if one.cluster_id == cluster.cluster_id]
+        minor, major = np.sqrt(np.linalg.eigvalsh(np.cov(np.array(at).T)))
+        assert cluster.distribution == "segmental" or minor < 0.1 * major
+
+
 def test_no_calcium_leaves_no_truth_but_distractors():
     truth = make(6, settings=PhantomSettings(**SMALL).without_calcium()).truth
     assert truth.calcifications == truth.clusters == truth.chains == ()
