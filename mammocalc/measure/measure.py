@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -70,12 +71,18 @@ def measure(
     .. [2] Zhang T. Y., Suen C. Y. (1984). A fast parallel algorithm for thinning digital patterns. Commun. ACM 27,
        236-239, doi 10.1145/357994.358023.
     """
+    from mammocalc_kernels.compile import run_each
+
     from mammocalc.measure.passes import measure_pixels, taken_pixels
 
     parameters = MeasureParameters() if parameters is None else parameters
     pitch = scene.pixel_spacing_mm
     taken = taken_pixels(regions)
-    blur = parameters.detector_blur_mm or estimate_blur_mm(scene, regions, taken, parameters, threads)
+    sharpness_and_noise: list[Callable[[], float]] = [
+        lambda: parameters.detector_blur_mm or estimate_blur_mm(scene, regions, taken, parameters, threads),
+        lambda: noise_correlation(scene.plane),
+    ]
+    blur, correlation = run_each(lambda step: step(), sharpness_and_noise, threads)
     everyone = np.arange(len(regions), dtype=np.int64)
     sigma = float(np.sqrt((blur / pitch) ** 2 + _APERTURE_VARIANCE))
     raw = measure_pixels(
@@ -85,7 +92,7 @@ def measure(
         everyone,
         sigma,
         np.empty(0),
-        noise_correlation(scene.plane),
+        correlation,
         parameters,
         threads,
     )

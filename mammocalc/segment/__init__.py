@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mammocalc.prepare.scene import Scene
 from mammocalc.segment.company import COMPANY, company_of
-from mammocalc.segment.components import lump_components, searched_cells, speck_components
+from mammocalc.segment.components import Search, lump_components, searched_cells, speck_components
 from mammocalc.segment.objects import Objects, lumps_over_specks, outlined_objects
 from mammocalc.segment.parameters import SegmentParameters
 from mammocalc.segment.regions import Regions
@@ -47,27 +47,21 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
     .. [3] Friedman J. H. (2001). Greedy function approximation: a gradient boosting machine. Annals of Statistics 29,
        1189-1232, doi 10.1214/aos/1013203451.
     """
+    from mammocalc_kernels.compile import run_each
+
     parameters = parameters or SegmentParameters()
     inside = searched_cells(scene, parameters.skin_margin_mm)
     if not inside.any():
         return _as_regions(_no_objects(), np.empty(0), scene.plane.shape)
-    owner = np.zeros(scene.plane.shape, np.int32)
-    specks = outlined_objects(
-        scene,
-        speck_components(scene, inside, parameters, threads),
-        owner,
-        parameters.background_ring_mm,
-        parameters,
-        threads,
-    )
-    lumps = outlined_objects(
-        scene,
-        lump_components(scene, inside, parameters, threads),
-        owner,
-        2 * parameters.background_ring_mm,
-        parameters,
-        threads,
-    )
+
+    def searched(search: Search, ring_mm: float) -> tuple[Objects, NDArray[np.int32]]:
+        owner = np.zeros(scene.plane.shape, np.int32)
+        components = search(scene, inside, parameters, threads)
+        return outlined_objects(scene, components, owner, ring_mm, parameters, threads), owner
+
+    ring_mm = parameters.background_ring_mm
+    searches = (speck_components, ring_mm), (lump_components, 2 * ring_mm)
+    (specks, owner), (lumps, _) = run_each(lambda search: searched(*search), searches, threads)
     objects = lumps_over_specks(specks, lumps, owner, parameters)
     place = (
         objects.evidence["row"] * scene.pixel_spacing_mm,

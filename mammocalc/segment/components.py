@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,10 @@ class Components:
     level: NDArray[np.float32]
     factor: int
     tile: int
+
+
+Search = Callable[[Scene, NDArray[np.bool_], SegmentParameters, int], Components]
+"""`speck_components` or `lump_components`."""
 
 
 def searched_cells(scene: Scene, skin_margin_mm: float) -> NDArray[np.bool_]:
