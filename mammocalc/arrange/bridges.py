@@ -13,7 +13,7 @@ from mammocalc.arrange.pieces import Points
 
 END_MM = 3.0
 """The direction in which a track ends is taken over this length."""
-SURE_MM, SURE_LENGTHS = 4.0, 5.0
+SURE_MM, SURE_LENGTHS = 4.0, 8.0
 """A track's direction is trusted across so many times its length, but at least this far."""
 
 STRONG_BEND, STRONG_BLIND = 2.2, 10.0

@@ -49,11 +49,11 @@ class ArrangeParameters:
     )
     bridge_mm: float = bounded(18.0, 0.5, 40.0, "largest gap that is bridged between tracks")
     bridge_bend_deg: float = bounded(
-        30.0, 5.0, 80.0, "largest change of direction at either end of such a bridge"
+        35.0, 5.0, 80.0, "largest change of direction at either end of such a bridge"
     )
     strong_strand_mm: float = bounded(2.0, 0.5, 20.0, "a track with so long a strand is more likely a vessel")
     blind_bridge_mm: float = bounded(
-        2.0,
+        3.0,
         0.0,
         20.0,
         "longest bridge without a vessel in sight, times its share of the largest change of direction",
@@ -121,6 +121,17 @@ class ArrangeParameters:
     vessel_nearly_deg: float = bounded(
         15.0, 1.0, 60.0, "strands longer than casts, of two walls or on a ridge, follow the curve this well"
     )
+    vessel_bend_per_mm: float = bounded(
+        0.22, 0.0, 2.0, "strands in a vessel's wall are bent at most this much; casts wander more"
+    )
+    vessel_smooth_per_mm: float = bounded(
+        0.14, 0.0, 2.0, "several interrupted strands bent so little are plaques wherever they lead"
+    )
+    vessel_smooth_paired_per_mm: float = bounded(0.2, 0.0, 2.0, "the same of two walls")
+    vessel_smooth_strand_mm: float = bounded(
+        2.5, 0.5, 20.0, "half of their length is in strands at least this long"
+    )
+    vessel_smooth_members: int = bounded(3, 2, 100, "so many make a single wall")
     vessel_fraction: float = bounded(0.6, 0.0, 1.0, "least share of a chain's length that lies on a vessel")
     ridge_clear: float = bounded(1.0, 0.0, 20.0, "a vessel stands this many standard errors above its sides")
 

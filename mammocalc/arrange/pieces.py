@@ -107,6 +107,16 @@ def axis_direction(orientation_deg: NDArray[np.float64]) -> Points:
     return np.stack([-np.sin(angle), np.cos(angle)], axis=1)
 
 
+def mean_bend_per_mm(length_mm: NDArray[np.float64], straightness: NDArray[np.float64]) -> float:
+    """Mean curvature of bent axes in 1/mm, by length.
+
+    Chord over arc of a gentle arc is 1 - (length / radius)^2 / 24. A straightness that could not be measured is that of
+    a straight axis.
+    """
+    lack = 1.0 - np.clip(np.nan_to_num(straightness, nan=1.0), 0.0, 1.0)
+    return float(np.sqrt(24.0 * lack).sum() / length_mm.sum())
+
+
 def rods(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[np.bool_]:
     """Candidates with the form of a rod: thick, elongated, and as far as known smooth and aimed at the nipple."""
     columns = measurements.columns

@@ -15,7 +15,7 @@ from mammocalc.arrange.clusters import cluster_table, find_clusters
 from mammocalc.arrange.curves import Curve, curve_of
 from mammocalc.arrange.links import untangled
 from mammocalc.arrange.parameters import ArrangeParameters
-from mammocalc.arrange.pieces import Points, as_pieces, large, rings, rods, strands
+from mammocalc.arrange.pieces import Points, as_pieces, large, mean_bend_per_mm, rings, rods, strands
 from mammocalc.arrange.vessel import aim_deg, capsules, in_band, looks_like_vessel, vessel_fraction
 from mammocalc.measure.measurements import Measurements
 from mammocalc.prepare.scene import Scene
@@ -29,6 +29,7 @@ class _Chain:
     curve: Curve
     vessel_fraction: float
     aim_deg: float
+    bend_per_mm: float
     is_vessel: bool
 
 
@@ -124,11 +125,13 @@ def _chains(
             continue
         fraction = support(curve.points)
         aim = aim_deg(curve.points, nipple)
-        is_vessel = looks_like_vessel(curve, len(group), fraction, aim, parameters)
         members = pieces.index[group]
+        columns = measurements.columns
+        bend = mean_bend_per_mm(columns["length_mm"][members], columns["straightness"][members])
+        is_vessel = looks_like_vessel(curve, len(group), fraction, aim, bend, parameters)
         if is_vessel:
             members = np.union1d(members, loose.index[in_band(curve, loose, parameters)])
-        out.append(_Chain(np.sort(members), curve, fraction, aim, is_vessel))
+        out.append(_Chain(np.sort(members), curve, fraction, aim, bend, is_vessel))
     return _without_overlap(out)
 
 
@@ -157,6 +160,7 @@ def _chain_columns(chains: list[_Chain], rows: int) -> dict[str, NDArray[Any]]:
         "vessel_fraction": np.zeros(rows),
         "chain_strand_mm": np.zeros(rows),
         "chain_misalignment_deg": np.full(rows, np.nan),
+        "chain_bend_per_mm": np.full(rows, np.nan),
     }
     for number, chain in enumerate(chains, 1):
         members, curve = chain.members, chain.curve
@@ -171,6 +175,7 @@ def _chain_columns(chains: list[_Chain], rows: int) -> dict[str, NDArray[Any]]:
         out["chain_nipple_angle_deg"][members] = chain.aim_deg
         out["chain_strand_mm"][members] = curve.typical_mm
         out["chain_misalignment_deg"][members] = curve.misalignment_deg
+        out["chain_bend_per_mm"][members] = chain.bend_per_mm
     return out
 
 

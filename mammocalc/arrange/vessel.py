@@ -81,15 +81,17 @@ def aim_deg(curve: Points, nipple: Points | None) -> float:
 
 
 def looks_like_vessel(
-    curve: Curve, members: int, fraction: float, aim: float, parameters: ArrangeParameters
+    curve: Curve, members: int, fraction: float, aim: float, bend: float, parameters: ArrangeParameters
 ) -> bool:
     """Whether a chain is a calcified vessel: strands along one curve, with two walls or on a vessel-scale ridge.
 
     The casts of a duct in a row are not: they are short, and aim at the nipple. Two neighbouring ducts full of casts
     look like two walls: a chain that aims at the nipple, or whose aim is not known, is a vessel only with strands
-    longer than casts. Strands longer than any plaque, without a second wall, are threads.
+    longer than casts, or bent less. Strands longer than any plaque, without a second wall, are threads.
     """
     if members < 2 or curve.misalignment_deg > parameters.vessel_bend_deg:
+        return False
+    if bend > parameters.vessel_bend_per_mm:
         return False
     walls = curve.paired_length_mm >= parameters.vessel_paired_mm
     true_walls = curve.paired_length_mm >= parameters.vessel_paired_true_mm
@@ -112,6 +114,10 @@ def looks_like_vessel(
         )
         or (strand >= parameters.vessel_longest_strand_mm and single_wall and on_vessel and nearly)
     )
+    if strand >= parameters.vessel_smooth_strand_mm and nearly:
+        several = members >= parameters.vessel_smooth_members
+        wherever_it_leads |= true_walls and bend <= parameters.vessel_smooth_paired_per_mm
+        wherever_it_leads |= single_wall and several and bend <= parameters.vessel_smooth_per_mm
     if wherever_it_leads or not aim > parameters.vessel_aside_deg:
         return wherever_it_leads
     if curve.paired_length_mm >= parameters.vessel_paired_far_mm:

@@ -7,6 +7,7 @@ import pytest
 
 from mammocalc.arrange import ArrangeParameters, arrange
 from mammocalc.arrange.curves import STEP_MM
+from mammocalc.arrange.pieces import mean_bend_per_mm
 
 ROD = {
     "width_mm": 0.8,
@@ -307,6 +308,27 @@ class TestAim:
         found = arrange(make_scene(nipple=False), candidates.measurements())
         assert found.columns["chain_id"].tolist() == [1, 1]
         assert np.isnan(found.columns["chain_nipple_angle_deg"]).all()
+
+
+class TestBend:
+    @pytest.mark.parametrize("radius_mm", [4.0, 10.0])
+    def test_is_the_curvature_of_arcs(self, radius_mm):
+        length = np.array([1.5, 3.0])
+        straightness = 2 * radius_mm * np.sin(length / (2 * radius_mm)) / length
+        assert mean_bend_per_mm(length, straightness) == pytest.approx(1 / radius_mm, rel=0.02)
+
+    def test_weighs_by_length_and_takes_what_is_not_known_as_straight(self):
+        assert mean_bend_per_mm(np.array([1.0, 3.0]), np.array([1 - 1 / 24, np.nan])) == pytest.approx(0.25)
+
+    @pytest.mark.parametrize(("straightness", "is_vessel"), [(0.995, True), (0.95, False)])
+    def test_strands_that_wander_are_a_group_of_casts(self, candidates, make_scene, straightness, is_vessel):
+        # Towards the nipple, as ducts lead, and too short to be plaques for sure.
+        rows = [candidates.strand(75, 30 + 4 * k, 0, 2.6, straightness=straightness) for k in range(6)]
+        found = arrange(make_scene(), candidates.measurements())
+        assert found.columns["chain_bend_per_mm"][rows] == pytest.approx(
+            np.sqrt(24 * (1 - straightness)) / 2.6
+        )
+        assert (found.columns["cluster_id"][rows] == 0).all() == is_vessel
 
 
 def test_chains_are_numbered_by_their_first_member_and_match_their_curves(candidates, make_scene):
