@@ -91,10 +91,13 @@ def end_ahead() -> None:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """That of this process, with its module path and a bound on the threads of numeric libraries."""
+    """That of this process, with its module path, a bound on the threads of numeric libraries, and memory kept."""
     bounded = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    # glibc would give the memory of every plane back to the system, which would clear it again for the next image.
+    kept = {name: str(1 << 30) for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")}
     # An empty entry is the current folder, which this process takes modules from, too.
     return {
+        **kept,
         **os.environ,
         **bounded,
         "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),

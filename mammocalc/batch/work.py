@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mammocalc.read.mammogram import Mammogram
 
 Record = Mapping[str, Mapping[str, Any]]
-_HASHED_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -326,11 +325,8 @@ def _content_hash(path: str, given: Settings) -> str:
     file = Path(path)
     if not file.is_file() or file.stat().st_size > given.limits.read.file_megabytes * 1_000_000:
         return ""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while piece := stream.read(_HASHED_AT_ONCE):
-            digest.update(piece)
-    return digest.hexdigest()
+    with file.open("rb", buffering=0) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _outcome(task: Task, status: str, reason: str, record: Record, **further: Any) -> Outcome:

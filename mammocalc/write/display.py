@@ -16,10 +16,10 @@ Bounds = tuple[int, int, int, int]
 """row_min, col_min, row_max, col_max in stored pixels, half open."""
 
 # Shares of the breast's pixels that may be shown as plain black and plain white.
-_BLACK_PERCENT, _WHITE_PERCENT = 1.0, 99.95
+_BLACK_SHARE, _WHITE_SHARE = 0.01, 0.9995
 # Beyond this distance from the skin the breast is as thick as the paddle leaves it.
 _THICK_MM = 30.0
-_FAT_PERCENT = 20.0
+_FAT_SHARE = 0.2
 _FADE_MM = 1.5
 # An outline is traced on the region's mask at this magnification, finer where it follows the region itself; corners
 # that stand out by less than a step of the magnified mask are left out.
@@ -52,7 +52,9 @@ class Display:
 
     def shown(self, stored: NDArray[np.uint16], bounds: Bounds) -> NDArray[np.float32]:
         """Density, lifted, of the part `bounds` of the image; `stored` are its values, possibly reduced."""
-        values = self.density[stored]
+        from mammocalc_kernels.lookup import look_up
+
+        values = look_up(np.ascontiguousarray(stored), self.density)
         if self.lift is None:
             return values
         import cv2
@@ -85,11 +87,13 @@ class Display:
 
     def grey_of_detail(self, stored: NDArray[np.uint16], bounds: Bounds) -> NDArray[np.uint8]:
         """As `grey`, with a window of its own for a detail with little contrast."""
+        from mammocalc_kernels.quantiles import quantile
+
         shown = self.shown(stored, bounds)
-        low, high = np.percentile(shown, (1.0, 99.9))
         # Air in a corner does not count.
-        low = max(low, self.low)
-        return _grey(shown, float(low), max(float(high), float(low) + 0.1 * (self.high - self.low)))
+        low = max(quantile(shown.ravel(), 0.01), self.low)
+        high = max(quantile(shown.ravel(), 0.999), low + 0.1 * (self.high - self.low))
+        return _grey(shown, low, high)
 
 
 def _grey(density: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
@@ -99,6 +103,8 @@ def _grey(density: NDArray[np.float32], low: float, high: float) -> NDArray[np.u
 
 def display_of(mammogram: Mammogram, scene: Scene) -> Display:
     """The display of an image: density from the scene, window from the grey values inside the breast."""
+    from mammocalc_kernels.quantiles import quantile
+
     density = np.interp(scene.stabiliser, scene.density_plane, scene.density).astype(np.float32)
     if mammogram.padding is not None:
         density[mammogram.padding[0] : mammogram.padding[1] + 1] = density.min()
@@ -120,8 +126,8 @@ def display_of(mammogram: Mammogram, scene: Scene) -> Display:
         lift = _lift(values, distance_mm, anatomy.skin_distance_mm)
         lifted = (values + lift[inside])[distance_mm > _FADE_MM]
         values = lifted if len(lifted) else values
-    low, high = np.percentile(values, (_BLACK_PERCENT, _WHITE_PERCENT))
-    return Display(density, float(low), max(float(high), float(low) + 1e-6), lift, anatomy.step)
+    low, high = quantile(values, _BLACK_SHARE), quantile(values, _WHITE_SHARE)
+    return Display(density, low, max(high, low + 1e-6), lift, anatomy.step)
 
 
 def _lift(
@@ -132,11 +138,13 @@ def _lift(
     Fat is what thickness shows in: its density, a low quantile at each distance from the skin, is brought to what it is
     in the middle (thickness equalisation, Byng, Critten & Yaffe 1997, Radiology 203:564-568).
     """
+    from mammocalc_kernels.quantiles import quantile
+
     edges = np.arange(0.0, _THICK_MM + 1.0)
     bins = np.digitize(distance_mm, edges) - 1
     fat = np.full(len(edges), np.nan)
     for i in np.unique(bins[bins >= 0]):
-        fat[i] = np.percentile(values[bins == i], _FAT_PERCENT)
+        fat[i] = quantile(values[bins == i], _FAT_SHARE)
     known = np.flatnonzero(~np.isnan(fat))
     if not len(known):
         return np.zeros_like(everywhere_mm)

@@ -30,9 +30,8 @@ PANEL_WIDTH = 640
 NOTICE = "Research software, not a medical device"
 
 _INK: Colour = (0xE6, 0xE6, 0xE6)
-_SHADE: Colour = (0x18, 0x18, 0x18)
-_CLUSTER_PEN: Colour = CLUSTER_COLOUR[::-1]
-_NIPPLE_PEN: Colour = NIPPLE_COLOUR[::-1]
+# One level for all colours: to spread three of them over a large canvas takes as long as to draw on it.
+_SHADE = 0x18
 # An outline runs this many pixels of the picture outside its calcification, which stays visible.
 _OUTLINE_DISTANCE = 4.5
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -87,7 +86,16 @@ def draw_overlay(findings: Findings) -> Canvas:
         Red, green, blue. The breast's bounding box at the left, at most `LONGEST_SIDE` pixels high or wide; legend and
         magnified details at the right.
     """
-    return np.ascontiguousarray(_draw(findings)[..., ::-1])
+    display, view = _display_and_view(findings, LONGEST_SIDE)
+    details = list(_detail_bounds(findings))
+    grey = _grey_picture(findings, display, view)
+    height, width = grey.shape
+    canvas = np.empty((max(height, _panel_height(findings, len(details))), width + PANEL_WIDTH, 3), np.uint8)
+    canvas[height:, :width] = 0
+    canvas[:, width:] = _SHADE
+    _draw_breast(canvas[:height, :width], grey, findings, view, details)
+    _draw_panel(canvas[:, width:], findings, display, details)
+    return canvas
 
 
 def overlay_png(findings: Findings) -> bytes:
@@ -103,20 +111,6 @@ def write_overlay(findings: Findings, path: str | os.PathLike[str]) -> Path:
     temporary.write_bytes(overlay_png(findings))
     temporary.replace(file)
     return file
-
-
-def _draw(findings: Findings) -> Canvas:
-    """The picture in cv2's order of colours: blue, green, red."""
-    display, view = _display_and_view(findings, LONGEST_SIDE)
-    details = list(_detail_bounds(findings))
-    grey = _grey_picture(findings, display, view)
-    height, width = grey.shape
-    canvas = np.empty((max(height, _panel_height(findings, len(details))), width + PANEL_WIDTH, 3), np.uint8)
-    canvas[height:, :width] = 0
-    canvas[:, width:] = _SHADE
-    _draw_breast(canvas[:height, :width], grey, findings, view, details)
-    _draw_panel(canvas[:, width:], findings, display, details)
-    return canvas
 
 
 def draw_preview(findings: Findings, longest_side: int) -> Canvas:
@@ -147,7 +141,7 @@ def draw_preview(findings: Findings, longest_side: int) -> Canvas:
         top, left = (i // across) * step, width + _DETAIL_GAP + (i % across) * step
         square = canvas[top : top + _DETAIL_SIDE, left : left + _DETAIL_SIDE]
         _draw_detail(square, findings, display, bounds, _LETTERS[i])
-    return np.ascontiguousarray(canvas[..., ::-1])
+    return canvas
 
 
 def _display_and_view(findings: Findings, longest_side: int) -> tuple[Display, _View]:
@@ -187,11 +181,6 @@ def _grey_picture(findings: Findings, display: Display, view: _View) -> NDArray[
     return enlarged
 
 
-def _label_pen(label: str) -> Colour:
-    """The colour of a label in cv2's order."""
-    return LABEL_COLOURS[label][::-1]
-
-
 def _draw_outlines(
     picture: Canvas, findings: Findings, view: _View, among: Sequence[int] | None = None
 ) -> None:
@@ -200,7 +189,7 @@ def _draw_outlines(
     by_style: dict[tuple[Colour, int], list[NDArray[np.int32]]] = {}
     label, suspicion = findings.classification.label, findings.classification.suspicion
     for k in range(len(findings)) if among is None else among:
-        style = (_label_pen(str(label[k])), 3 if suspicion[k] == "suspicious" else 2)
+        style = (LABEL_COLOURS[str(label[k])], 3 if suspicion[k] == "suspicious" else 2)
         polygon = view.points(findings.outline(k + 1, distance_px))
         by_style.setdefault(style, []).append(polygon)
     for (pen, thickness), polygons in by_style.items():
@@ -217,7 +206,7 @@ def chain_label(findings: Findings, number: int) -> str:
 def _draw_chains(picture: Canvas, findings: Findings, view: _View) -> None:
     curves = findings.arrangement.chains
     for number, curve in enumerate(curves, 1):
-        pen = _label_pen(chain_label(findings, number))
+        pen = LABEL_COLOURS[chain_label(findings, number)]
         cv2.polylines(picture, [view.points(curve)], False, pen, 1, cv2.LINE_AA, _FRACTION_BITS)
 
 
@@ -234,12 +223,12 @@ def _write_captions(
         hull = view.points(cluster_hull(findings, place)) >> _FRACTION_BITS
         top, bottom = hull[hull[:, 1].argmin()], hull[hull[:, 1].argmax()]
         caption = cluster_caption(findings, place)
-        _caption(picture, room, caption, _beside((top, bottom), caption, 0.55), 0.55, _CLUSTER_PEN)
+        _caption(picture, room, caption, _beside((top, bottom), caption, 0.55), 0.55, CLUSTER_COLOUR)
     nipple = findings.scene.anatomy.nipple
     if nipple is not None:
         x, y = view.place(*nipple)
-        cv2.circle(picture, (x, y), 14, _NIPPLE_PEN, 1, cv2.LINE_AA)
-        _caption(picture, room, "nipple", [(x - 24, y + 32), (x - 24, y - 22)], 0.5, _NIPPLE_PEN)
+        cv2.circle(picture, (x, y), 14, NIPPLE_COLOUR, 1, cv2.LINE_AA)
+        _caption(picture, room, "nipple", [(x - 24, y + 32), (x - 24, y - 22)], 0.5, NIPPLE_COLOUR)
     for number, curve in enumerate(findings.arrangement.chains, 1):
         pixels = float(np.hypot(*np.diff(curve, axis=0).T).sum())
         caption = f"track {number}: {pixels * findings.mammogram.pixel_spacing_mm:.0f} mm"
@@ -322,7 +311,7 @@ def _draw_clusters(picture: Canvas, findings: Findings, view: _View) -> None:
         points = view.points(cluster_hull(findings, place))
         suspicious = findings.classification.cluster_suspicion[place] == "suspicious"
         thickness = 2 if suspicious else 1
-        cv2.polylines(picture, [points], True, _CLUSTER_PEN, thickness, cv2.LINE_AA, _FRACTION_BITS)
+        cv2.polylines(picture, [points], True, CLUSTER_COLOUR, thickness, cv2.LINE_AA, _FRACTION_BITS)
 
 
 def _write(canvas: Canvas, text: str, origin: tuple[int, int], size: float, colour: Colour) -> None:
@@ -445,10 +434,10 @@ def _draw_panel(panel: Canvas, findings: Findings, display: Display, details: Se
     y = _LEGEND_TOP
     for name, count, suspicious in _legend(findings):
         middle = (_DETAIL_GAP + 10, y - 6)
-        cv2.circle(panel, middle, 9, _label_pen(name), 4 if suspicious else 2, cv2.LINE_AA)
+        cv2.circle(panel, middle, 9, LABEL_COLOURS[name], 4 if suspicious else 2, cv2.LINE_AA)
         _write(panel, f"{words(name)}  {count}", (_DETAIL_GAP + 34, y), 0.6, _INK)
         y += _LEGEND_STEP
-    _write(panel, NOTICE, (_DETAIL_GAP, y), 0.5, _NIPPLE_PEN)
+    _write(panel, NOTICE, (_DETAIL_GAP, y), 0.5, NIPPLE_COLOUR)
     for i, bounds in enumerate(details):
         top = _details_top(len(_legend(findings))) + (i // 2) * (_DETAIL_SIDE + _DETAIL_GAP)
         left = _DETAIL_GAP + (i % 2) * (_DETAIL_SIDE + _DETAIL_GAP)
