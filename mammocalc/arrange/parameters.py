@@ -35,7 +35,7 @@ class ArrangeParameters:
         1.7, 1.1, 5.0, "a piece this many times longer than thick has a direction"
     )
     strand_length_mm: float = bounded(1.0, 0.2, 5.0, "shorter pieces do not make a track, they only join one")
-    strand_calibre_mm: float = bounded(1.0, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
+    strand_calibre_mm: float = bounded(0.75, 0.5, 20.0, "a piece of a vessel's wall is at most this thick")
     strand_rod_mm: float = bounded(
         0.55,
         0.2,

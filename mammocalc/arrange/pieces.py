@@ -129,6 +129,12 @@ def rods(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[n
     )
 
 
+def thick_rods(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[np.bool_]:
+    """Rods that are too thick for a piece of a vessel's wall."""
+    thick = measurements.columns["width_mm"] >= parameters.strand_rod_mm
+    return rods(measurements, parameters) & thick
+
+
 def rings(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[np.bool_]:
     """Candidates with a lucent centre that are not elongated."""
     columns = measurements.columns
@@ -156,7 +162,7 @@ def strands(scene: Scene, measurements: Measurements, parameters: ArrangeParamet
         & (columns["elongation"] >= parameters.strand_elongation)
         & (columns["length_mm"] >= parameters.strand_length_mm)
         & ~rings(measurements, parameters)
-        & ~(rods(measurements, parameters) & (columns["width_mm"] >= parameters.strand_rod_mm))
+        & ~thick_rods(measurements, parameters)
     )
     return as_pieces(scene, measurements, np.flatnonzero(may), parameters)
 

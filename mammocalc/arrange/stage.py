@@ -15,7 +15,16 @@ from mammocalc.arrange.clusters import cluster_table, find_clusters
 from mammocalc.arrange.curves import Curve, curve_of
 from mammocalc.arrange.links import untangled
 from mammocalc.arrange.parameters import ArrangeParameters
-from mammocalc.arrange.pieces import Points, as_pieces, large, mean_bend_per_mm, rings, rods, strands
+from mammocalc.arrange.pieces import (
+    Points,
+    as_pieces,
+    large,
+    mean_bend_per_mm,
+    rings,
+    rods,
+    strands,
+    thick_rods,
+)
 from mammocalc.arrange.vessel import aim_deg, capsules, in_band, looks_like_vessel, vessel_fraction
 from mammocalc.measure.measurements import Measurements
 from mammocalc.prepare.scene import Scene
@@ -96,9 +105,8 @@ def _chains(
 ) -> list[_Chain]:
     counted = np.flatnonzero(measurements.columns["score"] >= parameters.joining_score)
     everything = as_pieces(scene, measurements, counted, parameters)
-    joins = ~rings(measurements, parameters)[counted] & (
-        everything.calibre_mm <= parameters.strand_calibre_mm
-    )
+    apart = rings(measurements, parameters) | thick_rods(measurements, parameters)
+    joins = ~apart[counted] & (everything.calibre_mm <= parameters.strand_calibre_mm)
     loose = everything.take(np.flatnonzero(joins))
     pieces = strands(scene, measurements, parameters)
     sure = measurements.columns["score"][pieces.index] >= parameters.founding_score
