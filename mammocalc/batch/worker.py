@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import os
 import signal
@@ -20,6 +21,8 @@ def main(handle: int, ahead: bool = False) -> None:
     The parent sends a `Start` first, then tasks; it is sent ``"ready"`` and then one outcome a task. One that is
     started `ahead` imports what a search needs while it waits for that.
     """
+    # What is loaded for the first image is no rubbish: to look for some over and over takes a tenth of a second.
+    gc.disable()
     # Ctrl-C goes to the whole group; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
@@ -40,6 +43,9 @@ def main(handle: int, ahead: bool = False) -> None:
             getattr(importlib.import_module(prepare_module), prepare_name)(start.threads)
         _be_silent()
         parent.send("ready")
+        parent.send(search(parent.recv(), start.settings))
+        gc.freeze()
+        gc.enable()
         while True:
             parent.send(search(parent.recv(), start.settings))
 
