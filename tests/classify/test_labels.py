@@ -264,6 +264,27 @@ class TestBothSidesOfAThreshold:
         popcorn = sized(3.5, 2.6, circularity=0.8, core_lucency=-0.2, heterogeneity=0.12)
         assert labelled({**popcorn, **change}).label[0] == label
 
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "coarse"),
+            ({"core_lucency": -0.07}, "dystrophic"),
+            ({"core_lucency": -0.09}, "coarse"),
+            ({"core_lucency": -0.07, "elongation": 1.4}, "coarse"),
+            ({"elongation": 1.9, "heterogeneity": 0.13}, "dystrophic"),
+            ({"elongation": 1.9, "heterogeneity": 0.11}, "coarse"),
+            ({"elongation": 1.7, "heterogeneity": 0.13}, "coarse"),
+            (
+                {"elongation": 3.1, "heterogeneity": 0.13, "width_mm": 0.85, "straightness": 0.8},
+                "unclassified",
+            ),
+            ({"elongation": 3.1, "heterogeneity": 0.13, "width_mm": 0.95, "straightness": 0.8}, "dystrophic"),
+        ],
+    )
+    def test_a_plaque_is_longer_than_a_popcorn(self, labelled, sized, change, label):
+        lump = sized(3.5, 2.2, circularity=0.8, core_lucency=-0.2, heterogeneity=0.11, roughness=0.03)
+        assert labelled({**lump, **change}).label[0] == label
+
     @pytest.mark.parametrize(("elongation", "label"), [(1.9, "punctate"), (2.1, "unclassified")])
     def test_a_tiny_oval_is_punctate(self, labelled, elongation, label):
         assert labelled({"diameter_mm": 0.4, "elongation": elongation}).label[0] == label
@@ -738,6 +759,22 @@ class TestNeverABenignRodByMistake:
     def test_short_rough_and_near_half_a_millimetre(self, labelled, sized, length_mm, roughness, label):
         form = {**ROD, "roughness": roughness, "nipple_angle_deg": 10.0}
         assert labelled(sized(length_mm, 0.53, **form)).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("roughness", "edge_width_mm", "is_rod"),
+        [
+            (0.027, 0.4, True),
+            (0.029, 0.4, False),
+            (0.029, 0.27, True),
+            (0.05, 0.27, True),
+            (0.05, 0.28, False),
+        ],
+    )
+    def test_neither_smooth_nor_sharp(self, labelled, sized, roughness, edge_width_mm, is_rod):
+        form = {**ROD, "roughness": roughness, "edge_width_mm": edge_width_mm, "nipple_angle_deg": 5.0}
+        found = labelled(sized(4.0, 0.6, **form))
+        assert (found.label[0] == "large_rod_like") is is_rod
+        assert is_rod or found.suspicion[0] != "typically_benign"
 
     @pytest.mark.parametrize("width_mm", [0.5, 0.55, 0.6, 0.65])
     def test_uneven_and_near_half_a_millimetre(self, labelled, sized, width_mm):
