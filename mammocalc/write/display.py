@@ -23,7 +23,7 @@ _FAT_SHARE = 0.2
 _FADE_MM = 1.5
 # An outline is traced on the region's mask at this magnification, finer where it follows the region itself; corners
 # that stand out by less than a step of the magnified mask are left out.
-_TRACE_SCALE, _DISTANT_TRACE_SCALE = 4, 3
+_TRACE_SCALE, _DISTANT_TRACE_SCALE = 4, 2
 _TRACE_TOLERANCE = 0.75
 
 
