@@ -23,8 +23,8 @@ class Arrangement:
     clusters : mapping of str to ndarray
         One row a cluster: cluster_id, n_calcifications, row, col, extent_mm, area_mm2, density_per_cm2, linearity,
         distribution (str), size_spread, shape_spread, median_diameter_mm, median_length_mm, mean_irregularity,
-        median_elongation, median_circularity and median_flatness (of the clearer half of the members),
-        median_edge_share (edge_width_mm over diameter_mm), level_share.
+        level_share; of the clearer half of the members median_elongation, median_circularity, median_flatness and
+        median_edge_share (edge_width_mm over diameter_mm).
     """
 
     columns: Mapping[str, NDArray[Any]]

@@ -292,7 +292,7 @@ def cluster_table(
         "median_elongation": np.array([_median(columns["elongation"][best]) for best in clear], np.float64),
         "median_circularity": np.array([_median(columns["circularity"][best]) for best in clear], np.float64),
         "median_flatness": np.array([_median(columns["flatness"][best]) for best in clear], np.float64),
-        "median_edge_share": np.array([_median(edge_share[group]) for group in groups], np.float64),
+        "median_edge_share": np.array([_median(edge_share[best]) for best in clear], np.float64),
         "level_share": np.array([_level_share(columns, group) for group in groups], np.float64),
     }
 

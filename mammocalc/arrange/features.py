@@ -50,7 +50,9 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "cluster_elongation": Feature("", "median elongation of the clearer half of the members; NaN for none"),
     "cluster_circularity": Feature("", "median circularity of the clearer half of the members; NaN for none"),
-    "cluster_edge_share": Feature("", "median of the members' edge width over diameter; NaN for none"),
+    "cluster_edge_share": Feature(
+        "", "median edge width over diameter of the clearer half of the members; NaN for none"
+    ),
     "cluster_flatness": Feature("", "median flatness of the clearer half of the members; NaN for none"),
     "cluster_level_share": Feature(
         "", "share of the elongated members that lie level; NaN for fewer than three"

@@ -147,7 +147,7 @@ class ArrangeParameters:
         "two whose diameters differ by this many doublings are linked across 0.6 of the distance",
     )
     parting_gain: float = bounded(
-        15.0,
+        12.0,
         0.0,
         1000.0,
         "a cluster is parted where two describe place and form of its members so much better (log-likelihood)",
@@ -204,7 +204,7 @@ class ArrangeParameters:
         0.55, 0.05, 1.0, "a diffuse cluster spreads over this share of the breast"
     )
     diffuse_evenness: float = bounded(
-        0.85,
+        0.9,
         0.0,
         2.0,
         "and its members' mean distance to the nearest is at least this share of that of positions at random",

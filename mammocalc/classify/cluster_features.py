@@ -27,7 +27,7 @@ ARRANGED: Mapping[str, Feature] = {
     "median_circularity": Feature("", "median circularity of the clearer half of the members"),
     "level_share": Feature("", "share of the elongated members that lie level; NaN for fewer than three"),
     "median_flatness": Feature("", "median flatness of the clearer half of the members"),
-    "median_edge_share": Feature("", "median of the members' edge width over diameter"),
+    "median_edge_share": Feature("", "median edge width over diameter of the clearer half of the members"),
 }
 
 

@@ -388,10 +388,11 @@ class TestMeasures:
 
     def test_shape_is_judged_on_the_clearer_half(self, candidates, make_scene):
         points = np.array([75, 50]) + np.random.default_rng(2).uniform(-3, 3, (10, 2))
-        put(candidates, points[:5], elongation=1.2, cnr=9.0)
-        put(candidates, points[5:], elongation=3.0, cnr=2.0, width_mm=0.1)
+        put(candidates, points[:5], elongation=1.2, cnr=9.0, edge_width_mm=0.06)
+        put(candidates, points[5:], elongation=3.0, cnr=2.0, width_mm=0.1, edge_width_mm=0.2)
         found = arrange(make_scene(), candidates.measurements())
         assert found.clusters["median_elongation"].tolist() == [1.2]
+        assert found.clusters["median_edge_share"] == pytest.approx(0.2)
 
     @pytest.mark.parametrize(("tilt_deg", "share"), [(5.0, 1.0), (40.0, 0.0)])
     def test_level_members_are_counted(self, candidates, make_scene, tilt_deg, share):
