@@ -670,11 +670,22 @@ EVIDENCE_COLUMNS = (
 
 
 @kernel
+def _first_beyond(left, col, limit, also_at, n):  # type: ignore[no-untyped-def]
+    """The first of `n` columns from `left` on that lies more than `limit` right of `col`, or just as much."""
+    j = min(max(int(np.ceil(limit + col)) - left, 0), n)
+    while j < n and not (left + j - col > limit or (also_at and left + j - col == limit)):
+        j += 1
+    while j > 0 and (left + j - 1 - col > limit or (also_at and left + j - 1 - col == limit)):
+        j -= 1
+    return j
+
+
+@kernel
 def _add_directions(plane, distance, top, left, row, col, gap, reach, total, sizes):  # type: ignore[no-untyped-def]
     """Sums and numbers of the pixels at distance ``gap < d <= reach`` by eighths of the circle around (row, col).
 
-    Eighth 0 begins at the left, as rows fall, and each contains the edge at its own beginning; what is not counted
-    goes into a ninth place. Without a branch, because the predictor of a processor does not know the shapes.
+    Eighth 0 begins at the left, as rows fall, and each contains the edge at its own beginning. A row runs through four
+    of them one after the other.
     """
     ch, cw = distance.shape[0] - 2, distance.shape[1] - 2
     for i in range(ch):
@@ -682,18 +693,18 @@ def _add_directions(plane, distance, top, left, row, col, gap, reach, total, siz
         steep = abs(by_row)
         here = span(plane, (top + i) * plane.shape[1] + left, cw)
         apart = span(distance, (i + 1) * (cw + 2) + 1, cw)
-        for j in range(cw):
-            by_col = left + j - col
-            counted = (apart[j] > gap) & (apart[j] <= reach)
-            if by_row > 0.0:
-                sector = 7 - ((by_col > -steep) + (by_col > 0.0) + (by_col > steep))
-            else:
-                passed = (by_col >= -steep) + (by_col >= 0.0) + (by_col >= steep)
-                # On the row of the centre itself there is but left and right.
-                sector = passed + (passed == 3 and by_row == 0.0)
-            place = sector if counted else 8
-            total[place] += here[j]
-            sizes[place] += 1
+        begin = 0
+        for passed in range(4):
+            # On the row of the centre itself there is but left and right.
+            sector = 7 - passed if by_row > 0.0 else passed + (passed == 3 and by_row == 0.0)
+            end = cw if passed == 3 else _first_beyond(left, col, (passed - 1) * steep, by_row <= 0.0, cw)
+            sum_here, count = total[sector], sizes[sector]
+            for j in range(begin, end):
+                counted = (apart[j] > gap) & (apart[j] <= reach)
+                sum_here += np.float64(here[j]) if counted else 0.0
+                count += counted
+            total[sector], sizes[sector] = sum_here, count
+            begin = end
 
 
 @kernel
@@ -706,8 +717,8 @@ def _object_evidence(  # type: ignore[no-untyped-def]
     for k in range(first, end):
         largest = max(largest, start[k + 1] - start[k])
     rows, cols = np.empty(largest, np.int64), np.empty(largest, np.int64)
-    total = np.empty(9, np.float64)
-    sizes = np.empty(9, np.int64)
+    total = np.empty(8, np.float64)
+    sizes = np.empty(8, np.int64)
     for k in range(first, end):
         if k + 2 < end:
             # As for components: the planes are too large for the caches.
