@@ -224,7 +224,7 @@ def _non_negative(columns: NDArray[np.float64], wanted: NDArray[np.float64]) -> 
         error = float(np.square(columns @ every - wanted).sum())
         # What the error gains where one of them is left out.
         if (every**2 > 1e-6 * error * np.diag(np.linalg.inv(columns.T @ columns))).all():
-            return every
+            return np.asarray(every, np.float64)
     best = np.inf
     coefficients = np.zeros(3)
     for size in (1, 2, 3):
