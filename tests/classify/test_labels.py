@@ -707,7 +707,7 @@ class TestBothSidesOfAThreshold:
             {"cluster_circularity": 0.96},
             {"cluster_shape_spread": 0.26},
             {"cluster_size_spread": 0.31},
-            {"cluster_irregularity": 0.08},
+            {"cluster_irregularity": 0.09},
         ],
     )
     def test_coarse_heterogeneous_ones_vary_in_shape_or_size(self, labelled, sized, vary):
@@ -882,17 +882,17 @@ class TestClusters:
     def test_a_group_has_a_label_of_its_own(self, labelled):
         plain = {
             "cluster_n": 6,
-            "cluster_irregularity": 0.08,
+            "cluster_irregularity": 0.09,
             "cluster_elongation": 1.0,
             "cluster_diameter_mm": 0.35,
         }
         specks = [{**GROUP, **plain, "irregularity": own} for own in (0.4, 0.3, 0.2, 0.1, 0.04, 0.03)]
-        group = {"mean_irregularity": 0.08, "median_elongation": 1.0}
+        group = {"mean_irregularity": 0.09, "median_elongation": 1.0}
         found = labelled(*specks, clusters=[group])
         assert found.label.tolist() == ["punctate"] * 6
         assert found.cluster_morphology.tolist() == ["fine_pleomorphic"]
         assert set(found.suspicion.tolist()) | set(found.cluster_suspicion.tolist()) == {"suspicious"}
-        even = labelled(*specks, clusters=[{**group, "mean_irregularity": 0.06}])
+        even = labelled(*specks, clusters=[{**group, "mean_irregularity": 0.07}])
         assert even.cluster_morphology.tolist() == ["punctate"]
 
     @pytest.mark.parametrize(
