@@ -40,6 +40,7 @@ from mammocalc.segment.score import (
 
 EVIDENCE = (
     "response",
+    "texture",
     "background_ratio",
     "contrast_noise",
     "edge_width_mm",

@@ -60,6 +60,7 @@ _MOST_SHARED = 0.2
 #: What speaks for or against an object, and in what unit.
 EVIDENCE = {
     "response": "strongest scale-space response inside the outline over local noise and texture",
+    "texture": "that noise and texture, the breast's usual ones as 1",
     "background_ratio": "peak contrast over the deviation of the fitted background around it",
     "contrast_noise": "peak contrast in standard deviations of the pixel noise",
     "edge_width_mm": "peak contrast over the mean gradient along the outline, mm",
@@ -145,6 +146,7 @@ def outlined_objects(
     diameter = np.sqrt(4 / np.pi * np.diff(start))
     isolation, one_sided = _isolation(measured[:, 9:], level, peak)
     edge_width = peak / np.maximum(gradient, 1e-6)
+    texture = level_at(components, row, col)
     step = scene.anatomy.step
     cell_row = ((row + scene.origin[0]) // step).astype(int)
     cell_col = ((col + scene.origin[1]) // step).astype(int)
@@ -152,7 +154,8 @@ def outlined_objects(
         pixel,
         start,
         {
-            "response": response / level_at(components, row, col),
+            "response": response / texture,
+            "texture": texture,
             "background_ratio": peak / np.maximum(deviation, 0.05),
             "contrast_noise": peak,
             "edge_width_mm": edge_width * pitch,

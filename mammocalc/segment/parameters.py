@@ -39,6 +39,9 @@ class SegmentParameters:
     texture_window_mm: float = bounded(
         5.0, 1.0, 20.0, "side of the tiles in which noise and texture are judged"
     )
+    texture_weight: float = bounded(
+        0.3, 0.0, 1.0, "power of noise and texture, where above the usual, that a candidate must reach"
+    )
     outline_fraction: float = bounded(
         0.5, 0.2, 0.8, "share of the peak contrast at which an outline is drawn"
     )
