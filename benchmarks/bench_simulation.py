@@ -1,13 +1,15 @@
 """Detection on a simulation that shares nothing with the phantoms: photons counted behind a voxel breast, 8 bits.
 
     python benchmarks/bench_simulation.py --images 20 --cache DIR --plot froc.png
+    python benchmarks/bench_simulation.py --images 20 --cache DIR --photons 7000 --ablation
 
 A compressed breast of 0.3 mm voxels, fat or fibroglandular where a random field of power-law spectrum says so (Burgess
 2001, doi 10.1118/1.1355308), stands in a fan of X-rays of six energies from a source 650 mm above the detector.
 Attenuation is that of tissue (Johns & Yaffe 1987, doi 10.1088/0031-9155/32/6/002), as a photoelectric and a scattered
 part. Groups of calcium specks of 0.2 to 0.6 mm, each a clump of grains of its own density, lie anywhere in it. Detected
 photons, scatter included, are drawn one energy at a time (Poisson) and weighted by their energy; the logarithm is
-stored in 8 bits. What is faint is left faint: every speck that was put in counts, seen or not.
+stored in 8 bits. What is faint is left faint: every speck that was put in counts, seen or not. How much is seen hangs
+on the dose: --photons sets it, and a row of --ablation says how far a plain detector gets at that dose.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import detection_ablation
 import numpy as np
 from bench_detection import DEFAULTS, search
 from kernel_bench import environment
@@ -37,8 +40,8 @@ ENERGIES = np.array([15.0, 17.0, 19.0, 21.0, 23.0, 26.0])
 SPECTRUM = np.array([0.12, 0.20, 0.27, 0.25, 0.10, 0.06])
 # Linear attenuation in 1/mm: photoelectric part at 1 keV, scattered part.
 FAT, GLAND, CALCIUM = (219.5, 0.0182), (486.3, 0.0194), (10000.0, 0.03)
-PHOTONS = 3500.0
-"""Detected a pixel behind the middle of the breast, without scatter."""
+PHOTONS = 3500
+"""Detected a pixel behind the middle of the breast, without scatter, unless another dose is asked for."""
 SCATTER, SCATTER_MM = 0.12, 6.0
 """Scatter behind the grid as a share of the primary photons, and how far it spreads (standard deviation)."""
 BLUR_MM = 0.035
@@ -123,7 +126,7 @@ def specks(rng, tissue_mm):
     return calcium, drawn
 
 
-def simulate(seed):
+def simulate(seed, dose):
     """One image, uint8, and its specks as (row, col, diameter_mm)."""
     rng = np.random.default_rng((seed, 85))
     gland_mm, tissue_mm = breast(rng)
@@ -136,7 +139,7 @@ def simulate(seed):
         depth = fat * (tissue_mm - gland_mm) + gland * gland_mm + calcium * calcium_mm
         passed.append(np.exp(-depth))
     primary = np.stack(passed) * SPECTRUM[:, None, None]
-    primary *= PHOTONS / primary.sum(axis=0)[middle].mean()
+    primary *= dose / primary.sum(axis=0)[middle].mean()
     signal, air = np.zeros((ROWS, COLUMNS)), 0.0
     for energy, photons in zip(ENERGIES, primary, strict=True):
         expected = ndimage.gaussian_filter(photons, sigma)
@@ -151,12 +154,12 @@ def simulate(seed):
     return np.rint(stored).astype(np.uint8), [(*place.tolist(), size) for place, size in drawn]
 
 
-def simulated(folder, seed):
+def simulated(folder, dose, seed):
     """The truth of one image in the folder, which is made where it is not there yet."""
-    path, beside = folder / f"simulated_{seed}.png", folder / f"simulated_{seed}.json"
+    path, beside = (folder / f"simulated_{dose}_{seed}.{end}" for end in ("png", "json"))
     if not beside.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        pixels, drawn = simulate(seed)
+        pixels, drawn = simulate(seed, dose)
         cv2.imwrite(str(path), pixels)
         beside.write_text(json.dumps(drawn), encoding="utf-8")
     drawn = np.array(json.loads(beside.read_text(encoding="utf-8"))).reshape(-1, 3)
@@ -173,6 +176,8 @@ def main():
     )
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--first", type=int, default=0, help="leave out so many seeds before them")
+    parser.add_argument("--photons", type=int, default=PHOTONS, help="detected a pixel, without scatter")
+    parser.add_argument("--ablation", action="store_true", help="also with each idea switched off")
     parser.add_argument("--cache", type=Path, help="folder in which images are kept")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--plot", type=Path, help="PNG with the curves")
@@ -181,18 +186,23 @@ def main():
     seeds = SEEDS[arguments.first : arguments.first + arguments.images]
     with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(arguments.jobs) as pool:
         root = arguments.cache or Path(scratch)
-        truths = list(pool.map(partial(simulated, root), seeds))
-        results = list(pool.map(partial(search, root, False, True), truths))
+        truths = list(pool.map(partial(simulated, root, arguments.photons), seeds))
+        results = list(pool.map(partial(search, root, arguments.ablation, True), truths))
     evaluation = evaluate(
         [(truth, result.detections) for truth, result in zip(truths, results, strict=True)],
         operating_point=DEFAULTS.segment.min_score,
-        remarks=(f"simulated images, not real ones, seeds {seeds[0]} to {seeds[-1]}",),
+        remarks=(
+            f"simulated images, not real ones, {arguments.photons} photons a pixel, seeds {seeds[0]} to {seeds[-1]}",
+        ),
     )
     print(evaluation.as_text())
+    written = {"environment": environment(), "parameters": DEFAULTS.hash, **evaluation.as_dict()}
+    if arguments.ablation:
+        written["ablation"] = detection_ablation.table(truths, results, DEFAULTS.segment.min_score)
+        print("\n" + detection_ablation.as_text(written["ablation"]))
     if arguments.plot:
         evaluation.plot(arguments.plot)
     if arguments.json:
-        written = {"environment": environment(), "parameters": DEFAULTS.hash, **evaluation.as_dict()}
         arguments.json.write_text(json.dumps(written, indent=1), encoding="utf-8")
 
 

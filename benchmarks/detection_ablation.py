@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from laplacian_maxima import laplacian_maxima
 
 import mammocalc as mc
 from mammocalc.evaluate import Detections, evaluate
@@ -12,11 +13,19 @@ from mammocalc.evaluate.detections import masks_of
 from mammocalc.evaluate.matching import Marks
 from mammocalc.prepare import prepare
 from mammocalc.segment import segment
-from mammocalc.segment.score import NEIGHBOURHOODS, Score, ScoreTable, built_in_score, scores_in_company
+from mammocalc.segment.company import COMPANY
+from mammocalc.segment.score import SUPPORT, built_in_score, scores_in_company
 
-TEXTURE = ("background_ratio", "background_slope", "isolation", "one_sided")
-EDGE = ("edge_width_mm", "edge_width_px", "fill")
-SHAPE = ("diameter_mm", "elongation")
+# Evidence that is hidden together: every candidate of an image then has the image's median of it.
+HIDDEN = {
+    "noise and texture around it": ("response", "texture", "background_ratio"),
+    "background's slope, isolation, one-sidedness": ("background_slope", "isolation", "one_sided"),
+    "edge": ("edge_width_mm", "edge_width_px", "fill"),
+    "size and shape": ("diameter_mm", "elongation"),
+    "distance to the skin": ("skin_distance_mm",),
+    "the way on from its tips": ("continued",),
+    "larger, stronger and crowding candidates": tuple(COMPANY),
+}
 
 # What is searched differently: stage, and the parameters that switch an idea off.
 SEARCHES = {
@@ -25,6 +34,7 @@ SEARCHES = {
         {"growth_response": mc.Parameters().segment.seed_response},
     ),
     "texture judged over 20 mm, not locally": ("segment", {"texture_window_mm": 20.0}),
+    "candidates must rise in proportion to texture": ("segment", {"texture_weight": 1.0}),
     "no search at the scales of lumps": (
         "segment",
         {"lump_seed_response": 50.0, "lump_growth_response": 50.0},
@@ -34,6 +44,7 @@ SEARCHES = {
     "pectoral muscle not found": ("prepare", {"find_pectoral": False}),
 }
 RESPONSE = "score is the response alone"
+PLAIN = "none of it: maxima of the Laplacian of Gaussian"
 NOISE = "noise not equalised"
 RATES = (1.0, 2.0, 5.0, 10.0, 50.0)
 
@@ -51,47 +62,38 @@ def variants_of(findings, path):
     whole = built_in_score()
     regions = findings.regions
     full = marks_of(regions, scene, path)
-    if not np.allclose(_rescored(regions, scene, parameters, whole), regions.score):
+    known = {name: values for name, values in regions.evidence.items() if name not in SUPPORT}
+    place_mm = [known[name] * scene.pixel_spacing_mm for name in ("row", "col")]
+
+    def rescored(score, evidence):
+        return scores_in_company(score, evidence, *place_mm, parameters.segment.neighbourhood_mm)[0]
+
+    if not np.allclose(rescored(whole, known), regions.score):
         raise RuntimeError("scores are no longer made of the regions' evidence: this ablation does not apply")
-    for name, other in _scores(whole).items():
-        score = _rescored(regions, scene, parameters, other)
+    alone = dataclasses.replace(whole, together=None)
+    uncorrected = dataclasses.replace(whole, corrections=())
+    scores = {
+        "score without support by others": rescored(alone, known),
+        "score without corrections by hand": rescored(uncorrected, known),
+        **{
+            f"score blind to: {title}": rescored(whole, _hidden(known, names))
+            for title, names in HIDDEN.items()
+        },
+        # In the order of the response, between 0 and 1.
+        RESPONSE: known["response"] / (1.0 + known["response"]),
+    }
+    out[PLAIN] = laplacian_maxima(scene, path)
+    for name, score in scores.items():
         out[name] = dataclasses.replace(full, score=score)
     return out
 
 
-def _scores(whole):
-    """Scores made of less. Nothing is fitted again: evidence can be left out of the additive table only."""
-    groups = {
-        "texture around it": TEXTURE,
-        "edge": EDGE,
-        "size and shape": SHAPE,
-        **{name: (name,) for name in whole.table.points},
-    }
-    strongest = ScoreTable(0.0, {"response": ((0.0, -10.0), (100.0, 10.0))})
-    additive = Score(whole.table, None, whole.corrections)
+def _hidden(evidence, names):
+    """The same evidence with one value, the image's median, for all candidates. Nothing is grown again."""
     return {
-        RESPONSE: Score(strongest),
-        "score without corrections by hand": dataclasses.replace(whole, corrections=()),
-        "additive score, without trees": additive,
-        **{
-            f"additive score without {title}": dataclasses.replace(
-                additive, table=_without(whole.table, names)
-            )
-            for title, names in groups.items()
-        },
+        name: np.full_like(values, np.median(values)) if name in names and len(values) else values
+        for name, values in evidence.items()
     }
-
-
-def _without(table, names):
-    return ScoreTable(
-        table.offset, {name: points for name, points in table.points.items() if name not in names}
-    )
-
-
-def _rescored(regions, scene, parameters, score):
-    place_mm = (regions.evidence[name] * scene.pixel_spacing_mm for name in ("row", "col"))
-    evidence = {name: values for name, values in regions.evidence.items() if name not in NEIGHBOURHOODS}
-    return scores_in_company(score, evidence, *place_mm, parameters.segment.neighbourhood_mm)[0]
 
 
 def _without_equalisation(scene):
@@ -141,10 +143,10 @@ def table(truths, results, operating_point):
             {
                 "switched_off": name,
                 "sensitivity": {f"{rate:g}": specks.curve.at(rate)[0] for rate in RATES},
-                "iou": specks.iou.value if specks.iou else None,
-                # The response is no probability: its scale has no operating point.
-                "shown_sensitivity": None if name == RESPONSE else specks.sensitivity.value,
-                "shown_false_per_image": None if name == RESPONSE else specks.false_per_image.value,
+                "iou": specks.iou.value if specks.iou and name != PLAIN else None,
+                # These scores are no probabilities: their scale has no operating point.
+                "shown_sensitivity": None if name in (RESPONSE, PLAIN) else specks.sensitivity.value,
+                "shown_false_per_image": None if name in (RESPONSE, PLAIN) else specks.false_per_image.value,
             }
         )
     return rows

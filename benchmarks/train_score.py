@@ -1,14 +1,14 @@
-"""Fit the detection score on synthetic mammograms of the training seeds, and write it as readable tables.
+"""Grow the detection score on synthetic mammograms of the training seeds, and write it as readable trees.
 
     python benchmarks/train_score.py --images 500 --more 100 --write mammocalc/segment
 
-First an additive model: log-odds as a piecewise linear function of each piece of evidence, fitted by logistic
-regression with a penalty on curvature (a generalised additive model, Hastie & Tibshirani 1990). It decides how much
-neighbours support each other. Then all evidence is weighed together by boosted decision trees (Friedman 2001,
-doi 10.1214/aos/1013203451), grown by LightGBM, which only this script needs. Only training seeds are used; even ones
-fit, odd ones check and calibrate: the trees' sum is stretched and shifted so that the score is a probability on images
-they were not grown on. `--without NAME` drops a piece of evidence, for an ablation. Corrections set by hand are not
-touched: they are in `mammocalc/segment/score_corrections.toml`.
+Boosted decision trees (Friedman 2001, doi 10.1214/aos/1013203451), grown by LightGBM, which only this script needs,
+first weigh each candidate's own evidence. Others then weigh all evidence together, the support of the candidates around
+it included. What the first say of a training image comes, for the second, from trees that were grown on other images,
+as it will be on images never seen. Only training seeds are used; even ones grow, odd ones check and calibrate: the
+trees' sum is stretched and shifted so that the score is a probability on images they were not grown on.
+`--without NAME` drops a piece of evidence, for an ablation. Corrections set by hand are not touched: they are in
+`mammocalc/segment/score_corrections.toml`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightgbm
@@ -29,16 +30,15 @@ from mammocalc.prepare import prepare
 from mammocalc.segment import SegmentParameters, segment
 from mammocalc.segment.company import COMPANY
 from mammocalc.segment.score import (
-    NEIGHBOURHOODS,
+    SUPPORT,
     DecisionTrees,
     Question,
     Score,
-    ScoreTable,
     built_in_score,
     scores_in_company,
 )
 
-EVIDENCE = (
+OWN_EVIDENCE = (
     "response",
     "texture",
     "background_ratio",
@@ -54,13 +54,11 @@ EVIDENCE = (
     "skin_distance_mm",
     "continued",
     *COMPANY,
-    *NEIGHBOURHOODS,
 )
-# More contrast never speaks against a calcification, whatever dust on film may teach; in the trees, whatever else is
-# known.
-RISING = ("response", "background_ratio", "contrast_noise")
-RISING_IN_TREES = ("response", "background_ratio")
-NEIGHBOUR_KNOTS = np.array([0.0, 0.3, 0.7, 1.5, 3.0, 6.0, 12.0])
+# What never speaks against a calcification, whatever else is known.
+RISING = ("response", "background_ratio", "own_log_odds")
+# What the first trees say of a training image, others of the same kind say that were grown without it.
+FOLDS = 5
 FALSE_PER_IMAGE = (1, 2, 5, 10, 50)
 # Every calcification is learnt from twice, the second time, with less weight, up to so many times as dense and with
 # edges down to so much narrower, as a vendor's sharpening makes them: among what is very bright or sharp, synthetic
@@ -71,9 +69,9 @@ DENSER, SHARPER, DENSER_WEIGHT = 8.0, 0.65, 0.3
 METAL_RESPONSE, METAL_EDGE_PX = 15.0, 2.2
 CONTRASTS, EDGES = ("response", "background_ratio", "contrast_noise"), ("edge_width_px", "edge_width_mm")
 GROWTH = {
-    "n_estimators": 200,
+    "n_estimators": 400,
     "num_leaves": 31,
-    "learning_rate": 0.1,
+    "learning_rate": 0.05,
     "min_child_samples": 40,
     "monotone_constraints_method": "advanced",
     "deterministic": True,
@@ -138,104 +136,49 @@ def candidates_of(seed):
     }
 
 
-def pooled(images, name):
-    """One column over all images."""
-    return np.concatenate([image["evidence"][name] for image in images])
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What is learnt from one image: some of its candidates, the true ones once more as if denser and sharper.
 
-
-def learnt_from(images, names):
-    """Evidence by name, truth and weight of all candidates, and once more of the true ones as if denser and sharper.
-
-    Without what is false and looks like metal.
+    Attributes
+    ----------
+    evidence : dict of str to ndarray of float64, shape (n,)
+    true : ndarray of bool, shape (n,)
+    weight : ndarray of float64, shape (n,)
+    candidate : ndarray of int64, shape (n,)
+        Which of the image's candidates each was made of.
     """
-    rng = np.random.default_rng(0)
-    true = np.concatenate([image["true"] for image in images])
-    used = (
-        true
-        | (pooled(images, "response") < METAL_RESPONSE)
-        | (pooled(images, "edge_width_px") < METAL_EDGE_PX)
-    )
-    true = true[used]
-    again = np.flatnonzero(true)
-    factors = {
-        CONTRASTS: np.exp(rng.uniform(0.0, np.log(DENSER), len(again))),
-        EDGES: rng.uniform(SHARPER, 1.0, len(again)),
-    }
-    evidence = {}
-    for name in names:
-        values = pooled(images, name)[used]
-        copies = values[again]
-        for group, factor in factors.items():
-            if name in group:
-                copies = copies * factor
-        evidence[name] = np.concatenate((values, copies))
-    weight = np.concatenate((np.ones(len(true)), np.full(len(again), DENSER_WEIGHT)))
-    return evidence, np.concatenate((true, true[again])), weight
+
+    evidence: dict
+    true: np.ndarray
+    weight: np.ndarray
+    candidate: np.ndarray
 
 
-def hat_functions(values, knots):
-    """Each value as weights of its two neighbouring knots."""
-    values = np.clip(values, knots[0], knots[-1])
-    low = np.clip(np.searchsorted(knots, values, side="right") - 1, 0, len(knots) - 2)
-    part = (values - knots[low]) / (knots[low + 1] - knots[low])
-    basis = np.zeros((len(values), len(knots)))
-    basis[np.arange(len(values)), low] = 1 - part
-    basis[np.arange(len(values)), low + 1] = part
-    return basis
-
-
-def fit(images, names, smoothness=3.0, rounds=3):
-    """The score table for these images; the neighbours' support is recomputed from each round's own scores."""
-    knots = {
-        name: NEIGHBOUR_KNOTS
-        if name in NEIGHBOURHOODS
-        else np.unique(np.round(np.quantile(pooled(images, name), np.linspace(0.01, 0.99, 8)), 4))
-        for name in names
-    }
-    table = ScoreTable(0.0, {"response": ((4.0, -3.0), (8.0, 0.0), (16.0, 3.0))})
-    for _ in range(rounds):
-        support(images, table)
-        evidence, true, weight = learnt_from(images, names)
-        basis = np.hstack([hat_functions(evidence[name], knots[name]) for name in names])
-        target = true.astype(float)
-        penalty = np.zeros((basis.shape[1], basis.shape[1]))
-        at = 0
+def examples_of(image):
+    """The examples of one image, without what is false and looks like metal."""
+    rng = np.random.default_rng(image["seed"])
+    evidence, true = image["evidence"], image["true"]
+    metal = (evidence["response"] >= METAL_RESPONSE) & (evidence["edge_width_px"] >= METAL_EDGE_PX)
+    used, again = np.flatnonzero(true | ~metal), np.flatnonzero(true)
+    candidate = np.concatenate((used, again))
+    copied = {name: values[candidate] for name, values in evidence.items()}
+    denser = np.exp(rng.uniform(0.0, np.log(DENSER), len(again)))
+    sharper = rng.uniform(SHARPER, 1.0, len(again))
+    for names, factor in ((CONTRASTS, denser), (EDGES, sharper)):
         for name in names:
-            n = len(knots[name])
-            bend = np.diff(np.eye(n), 2, axis=0)
-            penalty[at : at + n, at : at + n] = smoothness * (bend.T @ bend + 0.02 * np.eye(n))
-            at += n
-
-        def loss(weights, basis=basis, target=target, weight=weight, penalty=penalty):
-            log_odds = basis @ weights[1:] + weights[0]
-            residual = weight * (1 / (1 + np.exp(-log_odds)) - target)
-            value = (
-                np.sum(weight * (np.logaddexp(0, log_odds) - target * log_odds))
-                + 0.5 * weights[1:] @ penalty @ weights[1:]
-            )
-            return value, np.concatenate(([residual.sum()], basis.T @ residual + penalty @ weights[1:]))
-
-        weights = minimize(
-            loss, np.zeros(basis.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 800}
-        ).x
-        points, at = {}, 1
-        for name in names:
-            n = len(knots[name])
-            log_odds = weights[at : at + n]
-            if name in RISING:
-                log_odds = np.maximum.accumulate(log_odds)
-            points[name] = tuple(zip(knots[name].tolist(), log_odds.tolist(), strict=True))
-            at += n
-        table = ScoreTable(float(weights[0]), points)
-    return table
+            copied[name][len(used) :] *= factor
+    weight = np.concatenate((np.ones(len(used)), np.full(len(again), DENSER_WEIGHT)))
+    return Examples(copied, true[candidate], weight, candidate)
 
 
-def grown(images, names):
-    """Trees that weigh all evidence together; that of neighbours as it stands in the images."""
-    evidence, true, weight = learnt_from(images, names)
+def grown(examples, names):
+    """Trees that weigh these pieces of evidence together."""
+    values = np.stack([np.concatenate([e.evidence[name] for e in examples]) for name in names], axis=1)
+    true, weight = (np.concatenate([getattr(e, name) for e in examples]) for name in ("true", "weight"))
     model = lightgbm.LGBMClassifier(
-        **GROWTH, monotone_constraints=[int(name in RISING_IN_TREES) for name in names]
-    ).fit(np.stack([evidence[name] for name in names], axis=1), true, sample_weight=weight)
+        **GROWTH, monotone_constraints=[int(name in RISING) for name in names]
+    ).fit(values, true, sample_weight=weight)
     trees = model.booster_.dump_model()["tree_info"]
     return DecisionTrees(0.0, tuple(questions(tree["tree_structure"], names) for tree in trees))
 
@@ -263,26 +206,30 @@ def questions(root, names):
     )
 
 
-def support(images, table):
-    """Set every candidate's evidence by company, as the stage itself does with this table."""
-    for image in images:
-        evidence = image["evidence"]
-        _, company = scores_in_company(
-            Score(table), evidence, *image["millimetres"], SegmentParameters().neighbourhood_mm
-        )
-        evidence |= company
+def score_of(images, names):
+    """The score for these images, not yet calibrated."""
+    examples = [examples_of(image) for image in images]
+    for fold in range(FOLDS):
+        others = grown([e for k, e in enumerate(examples) if k % FOLDS != fold], names)
+        for k in range(fold, len(images), FOLDS):
+            _, support = scored(images[k], Score(others))
+            evidence = examples[k].evidence
+            evidence |= {name: values[examples[k].candidate] for name, values in support.items()}
+            evidence["own_log_odds"] = others.log_odds(evidence)
+    return Score(grown(examples, names), grown(examples, [*names, *SUPPORT]))
+
+
+def scored(image, score):
+    """The score of every candidate and the support it rests on, as the stage itself finds them."""
+    return scores_in_company(
+        score, image["evidence"], *image["millimetres"], SegmentParameters().neighbourhood_mm
+    )
 
 
 def log_odds_of(images, score):
-    """Log-odds of all candidates, the support of neighbours as it stands in the images."""
-    source = score.table if score.trees is None else score.trees
-    return np.concatenate(
-        [
-            source.log_odds(image["evidence"])
-            + sum(correction.of(image["evidence"]) for correction in score.corrections)
-            for image in images
-        ]
-    )
+    """Log-odds of all candidates."""
+    probabilities = np.concatenate([scored(image, score)[0] for image in images])
+    return np.log(probabilities / (1.0 - probabilities))
 
 
 def froc(images, score):
@@ -330,26 +277,10 @@ def provenance(count, more):
     )
 
 
-def table_text(table, remark):
-    """The additive model as TOML."""
-    lines = [
-        "# Log-odds that a candidate is a calcification: an offset plus, for each piece of evidence, a value read from",
-        "# its points (linear between them, constant beyond). By this, neighbours support each other.",
-        f"{remark}",
-        f"offset = {table.offset:.4f}",
-        "",
-        "[points]",
-    ]
-    for name, points in table.points.items():
-        pairs = ", ".join(f"[{value:.4g}, {log_odds:.3f}]" for value, log_odds in points)
-        lines.append(f"{name} = [{pairs}]")
-    return "\n".join(lines) + "\n"
-
-
-def trees_text(trees, remark):
+def trees_text(trees, weighed, remark):
     """The trees as `mammocalc.segment.score.parsed_trees` reads them."""
     lines = [
-        "# Log-odds that a candidate is a calcification, all evidence weighed together: an offset and the sum of what",
+        f"# Log-odds that a candidate is a calcification, {weighed}: an offset and the sum of what",
         '# many small decision trees say. A line a question, "evidence value no yes": is the evidence above the value?',
         "# An answer with a decimal point is the tree's log-odds; one without is the number of the next question,",
         "# counted from 0 in its tree.",
@@ -368,17 +299,17 @@ def trees_text(trees, remark):
 
 
 def main():
-    """Gather candidates, fit on even seeds, check on odd ones, then fit on all and write."""
+    """Gather candidates, grow on even seeds, check on odd ones, then grow on all and write."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=int, default=100, help="of the mix")
     parser.add_argument("--more", type=int, default=20, help="of rare systems, and of tissue full of strands")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--without", action="append", default=[], choices=EVIDENCE)
+    parser.add_argument("--without", action="append", default=[], choices=OWN_EVIDENCE)
     parser.add_argument("--write", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
-    names = [name for name in EVIDENCE if name not in arguments.without]
+    names = [name for name in OWN_EVIDENCE if name not in arguments.without]
     seeds = [
         *TRAINING_SEEDS[: arguments.images],
         *TRAINING_SEEDS[FIRST_RARE : FIRST_RARE + arguments.more],
@@ -388,9 +319,16 @@ def main():
         images = list(pool.map(candidates_of, seeds, chunksize=4))
     score = learnt(images, names)
     if arguments.write:
-        remark = provenance(arguments.images, arguments.more)
-        (arguments.write / "score.toml").write_text(table_text(score.table, remark), encoding="utf-8")
-        (arguments.write / "score_trees.txt").write_text(trees_text(score.trees, remark), encoding="utf-8")
+        write(score, arguments.write, provenance(arguments.images, arguments.more))
+
+
+def write(score, folder, remark):
+    """The two files of trees that ship with the package."""
+    for name, trees, weighed in (
+        ("own", score.own, "its own evidence weighed"),
+        ("together", score.together, "all evidence weighed together"),
+    ):
+        (folder / f"score_{name}.txt").write_text(trees_text(trees, weighed, remark), encoding="utf-8")
 
 
 def learnt(images, names):
@@ -398,9 +336,7 @@ def learnt(images, names):
     even = [image for image in images if image["seed"] % 2 == 0]
     odd = [image for image in images if image["seed"] % 2]
     by_hand = built_in_score().corrections
-    table = fit(even, names)
-    support(images, table)
-    trees = grown(even, names)
+    checked = score_of(even, names)
     parts = {
         "of the mix": (0, FIRST_RARE),
         "rare": (FIRST_RARE, FIRST_STRANDED),
@@ -408,10 +344,10 @@ def learnt(images, names):
     }
     print("synthetic mammograms, training seeds only; true positives at", FALSE_PER_IMAGE, "false per image")
     for title, used, score in (
-        ("even, which it was fitted on", even, Score(table, trees)),
-        ("odd, additive", odd, Score(table)),
-        ("odd, trees", odd, Score(table, trees)),
-        ("odd, with corrections", odd, Score(table, trees, by_hand)),
+        ("even, which it was grown on", even, checked),
+        ("odd, own evidence", odd, Score(checked.own)),
+        ("odd, together", odd, checked),
+        ("odd, with corrections", odd, dataclasses.replace(checked, corrections=by_hand)),
     ):
         for name, (first, end) in parts.items():
             part = [image for image in used if first <= image["seed"] < end]
@@ -420,11 +356,10 @@ def learnt(images, names):
     found = sum(image["true"].sum() for image in images) / sum(image["drawn"] for image in images)
     print(f"candidates reach {found:.3f} of all drawn calcifications")
     mix = [image for image in odd if image["seed"] < FIRST_RARE]
-    line = calibration(mix, Score(table, trees))
+    line = calibration(mix, checked)
     print(f"log-odds times {line[0]:.3f} plus {line[1]:.3f} are probabilities")
-    table = fit(images, names)
-    support(images, table)
-    return Score(table, stretched(grown(images, names), *line))
+    score = score_of(images, names)
+    return dataclasses.replace(score, together=stretched(score.together, *line))
 
 
 if __name__ == "__main__":

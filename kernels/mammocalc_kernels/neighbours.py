@@ -185,3 +185,56 @@ def few_nearest(
     row, col = np.ascontiguousarray(row, np.float64), np.ascontiguousarray(col, np.float64)
     _few_nearest(row, col, np.argsort(row, kind="stable"), squares, numbers)
     return numbers, np.sqrt(squares)
+
+
+@kernel
+def _add_support(row, col, form, score, supporters, reach, near, around, alike):  # type: ignore[no-untyped-def]
+    near_square, around_square = reach * reach, 4.0 * reach * reach
+    for i in range(row.size):
+        for j in range(supporters.size):
+            k = supporters[j]
+            down, right = row[k] - row[i], col[k] - col[i]
+            apart = down * down + right * right
+            if apart > around_square or k == i:
+                continue
+            if apart <= near_square:
+                near[i] += score[k]
+            around[i] += score[k]
+            unlike = 0.0
+            for axis in range(form.shape[1]):
+                unlike += (form[i, axis] - form[k, axis]) ** 2
+            alike[i] += score[k] * np.exp(-0.5 * unlike)
+
+
+def support_of(
+    row: NDArray[np.float64],
+    col: NDArray[np.float64],
+    form: NDArray[np.float64],
+    score: NDArray[np.float64],
+    *,
+    least: float,
+    reach: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """For each point the summed scores of the others near it.
+
+    Parameters
+    ----------
+    row, col : ndarray of float64, shape (n,)
+        Any one unit; not NaN.
+    form : ndarray of float64, shape (n, axes)
+        In standard deviations: by their distance in it, two points are alike.
+    score : ndarray of float64, shape (n,)
+        Points of a lower score than `least` do not count.
+    least, reach : float
+        `reach` in the unit of the places.
+
+    Returns
+    -------
+    near, around, alike : ndarray of float64, shape (n,)
+        Sum within the reach, within twice the reach, and there weighed by how alike they are.
+    """
+    row, col = np.ascontiguousarray(row, np.float64), np.ascontiguousarray(col, np.float64)
+    form, score = np.ascontiguousarray(form, np.float64), np.ascontiguousarray(score, np.float64)
+    near, around, alike = np.zeros((3, row.size))
+    _add_support(row, col, form, score, np.flatnonzero(score >= least), float(reach), near, around, alike)
+    return near, around, alike

@@ -188,14 +188,14 @@ def _place_of(pixel, first, end, wanted):  # type: ignore[no-untyped-def]
     return low
 
 
-def elongations_of_pairs(
+def forms_of_pairs(
     one: NDArray[np.int64],
     other: NDArray[np.int64],
     pixel: NDArray[np.int64],
     start: NDArray[np.int64],
     width: int,
 ) -> NDArray[np.float64]:
-    """How long drawn out the objects of each pair are, alone and together.
+    """How long drawn out the objects of each pair are, alone and together, and how they lie to each other.
 
     Parameters
     ----------
@@ -208,26 +208,29 @@ def elongations_of_pairs(
 
     Returns
     -------
-    ndarray of float64, shape (pairs, 3)
-        Ratio of the axes, by second moments, of the one, of the other and of both as one.
+    ndarray of float64, shape (pairs, 4)
+        Ratio of the axes, by second moments, of the one, of the other and of both as one; cosine of the angle between
+        the longer axes of the one and the other, not negative.
     """
-    ratios: NDArray[np.float64] = _elongations_of_pairs(one, other, pixel, start, width)
-    return ratios
+    forms: NDArray[np.float64] = _forms_of_pairs(one, other, pixel, start, width)
+    return forms
 
 
 @kernel
-def _elongations_of_pairs(one, other, pixel, start, width):  # type: ignore[no-untyped-def]
-    ratios = np.empty((len(one), 3), np.float64)
+def _forms_of_pairs(one, other, pixel, start, width):  # type: ignore[no-untyped-def]
+    forms = np.empty((len(one), 4), np.float64)
     for k in range(len(one)):
         first = start[one[k] + 1] - start[one[k]]
         both = first + start[other[k] + 1] - start[other[k]]
         rows, cols = np.empty(both, np.int64), np.empty(both, np.int64)
         _unravel(pixel, start[one[k]], start[one[k] + 1], width, rows, cols)
         _unravel(pixel, start[other[k]], start[other[k] + 1], width, rows[first:], cols[first:])
-        ratios[k, 0] = _axis(rows, cols, first)[4]
-        ratios[k, 1] = _axis(rows[first:], cols[first:], both - first)[4]
-        ratios[k, 2] = _axis(rows, cols, both)[4]
-    return ratios
+        one_axis = _axis(rows, cols, first)
+        other_axis = _axis(rows[first:], cols[first:], both - first)
+        forms[k, 0], forms[k, 1] = one_axis[4], other_axis[4]
+        forms[k, 2] = _axis(rows, cols, both)[4]
+        forms[k, 3] = abs(one_axis[2] * other_axis[2] + one_axis[3] * other_axis[3])
+    return forms
 
 
 @kernel

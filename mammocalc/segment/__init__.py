@@ -13,7 +13,7 @@ from mammocalc.segment.components import Search, lump_components, searched_cells
 from mammocalc.segment.objects import Objects, lumps_over_specks, outlined_objects
 from mammocalc.segment.parameters import SegmentParameters
 from mammocalc.segment.regions import Regions
-from mammocalc.segment.score import NEIGHBOURHOODS, built_in_score, scores_in_company
+from mammocalc.segment.score import SUPPORT, built_in_score, scores_in_company
 
 __all__ = ["Regions", "SegmentParameters", "segment"]
 
@@ -69,8 +69,8 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
         parameters.neighbourhood_mm,
     )
     evidence = {**objects.evidence, **company_of(objects.evidence, *place)}
-    score, company = scores_in_company(built_in_score(), evidence, *place, threads)
-    objects = dataclasses.replace(objects, evidence={**evidence, **company})
+    score, support = scores_in_company(built_in_score(), evidence, *place, threads)
+    objects = dataclasses.replace(objects, evidence={**evidence, **support})
     keep = np.flatnonzero(score >= parameters.min_score)
     if len(keep) > parameters.candidate_cap:
         best = keep[np.argsort(-score[keep], kind="stable")[: parameters.candidate_cap]]
@@ -81,7 +81,7 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
 def _no_objects() -> Objects:
     from mammocalc.segment.objects import EVIDENCE
 
-    empty = {name: np.empty(0) for name in (*EVIDENCE, *COMPANY, *NEIGHBOURHOODS)}
+    empty = {name: np.empty(0) for name in (*EVIDENCE, *COMPANY, *SUPPORT)}
     return Objects(np.empty(0, np.int64), np.zeros(1, np.int64), empty)
 
 

@@ -56,6 +56,8 @@ class Objects:
 
 # Share of a lump's pixels that may lie on specks that it does not replace.
 _MOST_SHARED = 0.2
+# Least isolation of a speck that lies in front of a lump, not in it, and its edge's width as a share of the lump's.
+_ISOLATED, _MUCH_SHARPER = 0.6, 0.5
 
 #: What speaks for or against an object, and in what unit.
 EVIDENCE = {
@@ -222,8 +224,9 @@ def lumps_over_specks(
 ) -> Objects:
     """Join both searches: a sharp-edged lump replaces the fragments that the finer search made of it.
 
-    A lump stands where its edge is as sharp as calcium's, it is at least twice the largest fragment it covers, and no
-    more than a fifth of it lies on specks that reach beyond it; otherwise the specks stand and the lump is dropped.
+    A lump stands where its edge is as sharp as calcium's, it is at least twice the largest fragment it covers, no more
+    than a fifth of it lies on specks that reach beyond it, and it covers no much sharper speck that stands out all
+    around; otherwise the specks stand and the lump is dropped.
     Objects come back ordered by first pixel. `owner` is scratch of the plane's shape, all 0.
     """
     from mammocalc_kernels.strands import number_objects
@@ -245,7 +248,11 @@ def lumps_over_specks(
     np.maximum.at(largest, lump[fragment], speck_area[speck[fragment]])
     # What mostly lies on an object that reaches beyond it is a part of that object.
     beyond = np.bincount(lump[~fragment], shared[~fragment], len(lumps))
-    stands = sharp & (lump_area >= 2 * largest) & (beyond <= _MOST_SHARED * lump_area)
+    # A sharp speck that stands out all around, in front of a shadow of tissue, is no fragment of it.
+    sharper = specks.evidence["edge_width_mm"][speck] <= _MUCH_SHARPER * lumps.evidence["edge_width_mm"][lump]
+    before = fragment & sharper & (specks.evidence["isolation"][speck] >= _ISOLATED)
+    hides = np.bincount(lump[before], minlength=len(lumps)) > 0
+    stands = sharp & (lump_area >= 2 * largest) & (beyond <= _MOST_SHARED * lump_area) & ~hides
     dropped = np.zeros(len(specks), np.bool_)
     dropped[speck[fragment & stands[lump]]] = True
     chosen = lumps.subset(np.flatnonzero(stands))

@@ -26,9 +26,9 @@ class SegmentParameters:
     )
     coarsest_scale_mm: float = bounded(1.2, 0.3, 5.0, "Gaussian sigma of the coarsest scale")
     seed_response: float = bounded(
-        3.6, 1.0, 50.0, "response, in local noise and texture, that a candidate must reach"
+        3.2, 1.0, 50.0, "response, in local noise and texture, that a candidate must reach"
     )
-    growth_response: float = bounded(3.0, 0.5, 50.0, "response down to which a candidate's component extends")
+    growth_response: float = bounded(3.1, 0.5, 50.0, "response down to which a candidate's component extends")
     lump_seed_response: float = bounded(
         7.0, 1.0, 50.0, "the response a lump larger than the speck scales must reach"
     )
@@ -54,6 +54,15 @@ class SegmentParameters:
     strand_gap_mm: float = bounded(0.4, 0.0, 2.0, "longest gap between two pieces of a strand")
     strand_bridge: float = bounded(
         0.3, 0.05, 1.0, "share of the lower peak contrast that such a gap keeps all along"
+    )
+    strand_peak_share: float = bounded(
+        0.36,
+        0.0,
+        1.0,
+        "of two pieces of which one is round, the fainter has at least this share of the contrast",
+    )
+    strand_turn_deg: float = bounded(
+        53.0, 0.0, 90.0, "most that pieces which do not touch differ in direction"
     )
     thread_gap_mm: float = bounded(
         0.7, 0.0, 2.0, "longest gap between two pieces that together make one thin line"

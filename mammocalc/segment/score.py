@@ -1,4 +1,4 @@
-"""The detection score: evidence added up by a readable table, then weighed together by readable decision trees."""
+"""The detection score: readable decision trees weigh a candidate's own evidence, then that of its company too."""
 
 from __future__ import annotations
 
@@ -12,45 +12,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-NEIGHBOURHOODS = {"neighbours": 1.0, "neighbours_around": 2.0}
-"""Evidence by company: the summed scores of the candidates within so many neighbourhood distances."""
-SUPPORT_ROUNDS = 2
-"""How often the scores are summed up, each time with those of the last round."""
+SUPPORT = {
+    "own_log_odds": "log-odds that the candidate's own evidence gives",
+    "neighbours": "summed scores, each by its own evidence, of the candidates within the neighbourhood's radius",
+    "neighbours_around": "the same within twice that radius",
+    "alike": "the same within twice that radius, each weighed by how alike it is in contrast and diameter",
+}
+"""Evidence that rests on the scores by own evidence."""
+LEAST_SUPPORT = 0.05
+"""A candidate whose own evidence gives a lower score than this supports no other."""
+ALIKE = {"contrast_noise": 0.5, "diameter_mm": 0.4}
+"""Two candidates are alike as far as the natural logarithms of these are; the standard deviation of a normal curve."""
 
 Evidence = Mapping[str, NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class ScoreTable:
-    """Log-odds of each piece of evidence, added up.
-
-    Attributes
-    ----------
-    offset : float
-        Log-odds before any evidence.
-    points : mapping of str to tuple of (value, log_odds)
-        Ascending in value; linear between points, constant beyond them.
-    """
-
-    offset: float
-    points: Mapping[str, tuple[tuple[float, float], ...]]
-
-    def log_odds(self, evidence: Evidence) -> NDArray[np.float64]:
-        """Sum of the offset and of every table's log-odds, shape (n,)."""
-        total = np.full(len(next(iter(evidence.values()))), self.offset)
-        for name, points in self.points.items():
-            values, log_odds = np.array(points).T
-            total += np.interp(evidence[name], values, log_odds)
-        return total
-
-    @cached_property
-    def parted(self) -> tuple[ScoreTable, ScoreTable]:
-        """What does not ask for the scores of others, with the offset, and what does; they add up."""
-        alone, in_company = (
-            {name: points for name, points in self.points.items() if (name in NEIGHBOURHOODS) == wanted}
-            for wanted in (False, True)
-        )
-        return ScoreTable(self.offset, alone), ScoreTable(0.0, in_company)
 
 
 class Question(NamedTuple):
@@ -167,35 +141,27 @@ class Score:
 
     Attributes
     ----------
-    table : ScoreTable
-        Gives the score by which neighbours support each other, and the score itself where there are no trees.
-    trees : DecisionTrees or None
+    own : DecisionTrees
+        Weigh a candidate's own evidence.
+    together : DecisionTrees or None
+        Weigh all evidence, `SUPPORT` included; without them the own evidence decides.
     corrections : tuple of Correction
         Added at the end; everything stands without them.
     """
 
-    table: ScoreTable
-    trees: DecisionTrees | None = None
+    own: DecisionTrees
+    together: DecisionTrees | None = None
     corrections: tuple[Correction, ...] = ()
 
 
 @cache
 def built_in_score() -> Score:
-    """The score that ships with the package: ``score.toml``, ``score_trees.txt``, ``score_corrections.toml``."""
-    table, trees, corrections = (
+    """The score that ships with the package, from its three files beside this module."""
+    own, together, corrections = (
         resources.files("mammocalc.segment").joinpath(name).read_text(encoding="utf-8")
-        for name in ("score.toml", "score_trees.txt", "score_corrections.toml")
+        for name in ("score_own.txt", "score_together.txt", "score_corrections.toml")
     )
-    return Score(parsed_table(table), parsed_trees(trees), parsed_corrections(corrections))
-
-
-def parsed_table(text: str) -> ScoreTable:
-    """A table from its TOML: an offset, and ``[points]`` with a list of (value, log-odds) for each evidence."""
-    content = tomllib.loads(text)
-    points = {
-        name: tuple((float(v), float(s)) for v, s in table) for name, table in content["points"].items()
-    }
-    return ScoreTable(float(content["offset"]), points)
+    return Score(parsed_trees(own), parsed_trees(together), parsed_corrections(corrections))
 
 
 def parsed_corrections(text: str) -> tuple[Correction, ...]:
@@ -242,14 +208,6 @@ def probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -50, 50))))
 
 
-def summed_over(
-    one: NDArray[np.int64], other: NDArray[np.int64], weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """For each candidate the summed weight of those it is paired with: calcifications come in company."""
-    total = np.bincount(one, weight[other], len(weight)) + np.bincount(other, weight[one], len(weight))
-    return np.asarray(total, np.float64)
-
-
 def scores_in_company(
     score: Score,
     evidence: Evidence,
@@ -258,43 +216,38 @@ def scores_in_company(
     distance_mm: float,
     threads: int = 1,
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-    """Scores from each candidate's own evidence and the support of its neighbours.
-
-    Neighbours support each other by what the table says of them; then all evidence is weighed together.
+    """Scores from each candidate's own evidence and the support of others: calcifications come in company.
 
     Parameters
     ----------
     score : Score
     evidence : mapping of str to ndarray of float64, shape (n,)
-        All but `NEIGHBOURHOODS`, which are found here.
+        All but `SUPPORT`, which is found here.
     row_mm, col_mm : ndarray of float64, shape (n,)
     distance_mm : float
-        The nearest neighbourhood.
+        Radius of the neighbourhood.
     threads : int
         The result does not depend on it.
 
     Returns
     -------
     score : ndarray of float64, shape (n,)
-    company : dict of str to ndarray of float64
-        The evidence of `NEIGHBOURHOODS` that the score rests on.
+    support : dict of str to ndarray of float64
+        The evidence of `SUPPORT`.
     """
-    from mammocalc_kernels.neighbours import near_pairs
+    from mammocalc_kernels.neighbours import support_of
 
-    one, other, apart = near_pairs(row_mm, col_mm, max(NEIGHBOURHOODS.values()) * distance_mm)
-    near = {name: apart <= factor * distance_mm for name, factor in NEIGHBOURHOODS.items()}
-    pairs = {name: (one[within], other[within]) for name, within in near.items()}
-    alone, in_company = score.table.parted
-    own = alone.log_odds(evidence)
-    company = {name: np.zeros(len(row_mm)) for name in NEIGHBOURHOODS}
-    log_odds = own + in_company.log_odds({**evidence, **company})
-    for _ in range(SUPPORT_ROUNDS):
-        support = probability(log_odds)
-        company = {name: summed_over(*pairs[name], support) for name in NEIGHBOURHOODS}
-        log_odds = own + in_company.log_odds({**evidence, **company})
-    known = {**evidence, **company}
-    if score.trees is not None:
-        log_odds = score.trees.log_odds(known, threads)
+    log_odds = score.own.log_odds(evidence, threads)
+    form = np.stack(
+        [np.log(np.maximum(evidence[name], 1e-3)) / deviation for name, deviation in ALIKE.items()], axis=1
+    )
+    near, around, alike = support_of(
+        row_mm, col_mm, form, probability(log_odds), least=LEAST_SUPPORT, reach=distance_mm
+    )
+    support = dict(zip(SUPPORT, (log_odds, near, around, alike), strict=True))
+    known = {**evidence, **support}
+    if score.together is not None:
+        log_odds = score.together.log_odds(known, threads)
     for correction in score.corrections:
         log_odds = log_odds + correction.of(known)
-    return probability(log_odds), company
+    return probability(log_odds), support

@@ -69,7 +69,7 @@ def joined_strands(
         `continued` tells of the ways that were not bright or short enough.
     """
     from mammocalc_kernels.paths import first_of_part
-    from mammocalc_kernels.strands import elongations_of_pairs, number_objects, strand_links
+    from mammocalc_kernels.strands import forms_of_pairs, number_objects, strand_links
 
     if len(outlines) < 2:
         return outlines
@@ -88,18 +88,22 @@ def joined_strands(
     )
     width = plane.shape[1]
     gap = np.hypot(links[:, 2] // width - links[:, 3] // width, links[:, 2] % width - links[:, 3] % width)
-    holds = (bridge >= parameters.strand_bridge) & (gap * pixel_spacing_mm <= parameters.strand_gap_mm)
-    further = (
-        (bridge >= parameters.thread_bridge) & (gap * pixel_spacing_mm <= parameters.thread_gap_mm) & ~holds
+    gap_mm = gap * pixel_spacing_mm
+    close = (bridge >= parameters.strand_bridge) & (gap_mm <= parameters.strand_gap_mm)
+    further = (bridge >= parameters.thread_bridge) & (gap_mm <= parameters.thread_gap_mm) & ~close
+    holds = np.flatnonzero(close | further)
+    one, other = links[holds, 0], links[holds, 1]
+    *apart, together, along = forms_of_pairs(one, other, outlines.pixel, outlines.start, width).T
+    rounder = np.minimum(*apart)
+    peaks = outlines.peak[one], outlines.peak[other]
+    alike = (np.minimum(*peaks) >= parameters.strand_peak_share * np.maximum(*peaks)) | (
+        rounder >= parameters.strand_elongation
     )
-    one, other, both = elongations_of_pairs(
-        links[further, 0], links[further, 1], outlines.pixel, outlines.start, width
-    ).T
-    holds[further] = (np.minimum(one, other) >= parameters.thread_piece_elongation) & (
-        both >= parameters.thread_elongation
-    )
+    straight = (along >= np.cos(np.radians(parameters.strand_turn_deg))) | (gap[holds] < 2)
+    thread = (rounder >= parameters.thread_piece_elongation) & (together >= parameters.thread_elongation)
+    holds = holds[np.where(further[holds], thread, alike & straight)]
     first_part = first_of_part(len(outlines), links[holds, 0], links[holds, 1])
-    joined = _joined(outlines, links[holds], first_part, owner) if holds.any() else outlines
+    joined = _joined(outlines, links[holds], first_part, owner) if len(holds) else outlines
     number_objects(owner, joined.pixel, joined.start, clear=True)
     _, strand = np.unique(first_part, return_inverse=True)
     return dataclasses.replace(joined, continued=_continued(joined, strand[links[:, :2]], bridge))

@@ -21,7 +21,7 @@ def simulation(monkeypatch):
 
 
 def test_specks_stand_out_where_they_are_said_to_be(simulation):
-    pixels, drawn = simulation.simulate(0)
+    pixels, drawn = simulation.simulate(0, simulation.PHOTONS)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (300, 240)
     assert len(drawn) > 3
@@ -36,7 +36,7 @@ def test_specks_stand_out_where_they_are_said_to_be(simulation):
 
 
 def test_the_same_seed_is_the_same_image(simulation):
-    one, other = simulation.simulate(3), simulation.simulate(3)
+    one, other = simulation.simulate(3, 7000), simulation.simulate(3, 7000)
     np.testing.assert_array_equal(one[0], other[0])
     assert one[1] == other[1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mammocalc_kernels.neighbours import few_nearest, near_pairs, nearest_above, nearest_among
+from mammocalc_kernels.neighbours import few_nearest, near_pairs, nearest_above, nearest_among, support_of
 
 
 def points(n, seed=3):
@@ -75,3 +75,18 @@ def test_few_nearest_are_the_nearest_of_all(n, wanted):
 def test_more_neighbours_than_points_are_refused(wanted):
     with pytest.raises(ValueError, match="3 points have no"):
         few_nearest(np.zeros(3), np.zeros(3), wanted)
+
+
+@pytest.mark.parametrize("n", [0, 1, 60])
+def test_support_is_a_sum_over_all_others_near(n):
+    row, col = points(n)
+    rng = np.random.default_rng(6)
+    form, score = rng.normal(size=(n, 2)), rng.uniform(size=n)
+
+    found = support_of(row, col, form, score, least=0.3, reach=5.0)
+
+    counted = np.where(score >= 0.3, score, 0.0) * ~np.eye(n, dtype=bool)
+    apart = np.hypot(row[:, None] - row, col[:, None] - col)
+    alike = np.exp(-0.5 * ((form[:, None] - form) ** 2).sum(axis=2))
+    for values, weight in zip(found, (apart <= 5, apart <= 10, (apart <= 10) * alike), strict=True):
+        np.testing.assert_allclose(values, (counted * weight).sum(axis=1), rtol=1e-12)

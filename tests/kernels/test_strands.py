@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mammocalc_kernels.strands import (
     bridge_pixels,
-    elongations_of_pairs,
+    forms_of_pairs,
     join_objects,
     number_objects,
     strand_links,
@@ -205,31 +205,30 @@ def test_joined_objects_are_the_union_of_their_parts_and_ways(seed):
     assert brightness.tolist() == [level[at] for at in joined.tolist()]
 
 
-def elongation_of(points):
-    values = np.linalg.eigvalsh(np.cov(points.T, bias=True) + np.eye(2) / 12)
-    return np.sqrt(values[1] / values[0])
+def form_of(points):
+    """Ratio of the axes, and the direction of the longer one, by the covariance of the pixels."""
+    values, vectors = np.linalg.eigh(np.cov(points.T, bias=True) + np.eye(2) / 12)
+    return np.sqrt(values[1] / values[0]), vectors[:, 1]
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_elongations_of_pairs_equal_those_by_covariance(seed):
+def test_forms_of_pairs_equal_those_by_covariance(seed):
     rng = np.random.default_rng(seed)
     labels, n = ndimage.label(rng.random((37, 53)) > 0.6)
     lists = [np.flatnonzero(labels == k + 1).astype(np.int64) for k in range(n)]
     start = np.concatenate(([0], np.cumsum([len(part) for part in lists]))).astype(np.int64)
     one, other = rng.integers(0, n, (2, 40))
     points = [np.argwhere(labels == k + 1) for k in range(n)]
-    expected = [
-        (
-            elongation_of(points[a]),
-            elongation_of(points[b]),
-            elongation_of(np.concatenate((points[a], points[b]))),
-        )
-        for a, b in zip(one, other, strict=True)
-    ]
-    found = elongations_of_pairs(one, other, np.concatenate(lists), start, labels.shape[1])
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    found = forms_of_pairs(one, other, np.concatenate(lists), start, labels.shape[1])
+    for pair, a, b in zip(found, one, other, strict=True):
+        (ratio, axis), (other_ratio, other_axis) = form_of(points[a]), form_of(points[b])
+        both, _ = form_of(np.concatenate((points[a], points[b])))
+        np.testing.assert_allclose(pair[:3], (ratio, other_ratio, both), rtol=1e-9)
+        # What is as long as wide has no direction.
+        if min(ratio, other_ratio) > 1.001:
+            np.testing.assert_allclose(pair[3], abs(axis @ other_axis), atol=1e-9)
 
 
-def test_no_pairs_have_no_elongations():
+def test_no_pairs_have_no_forms():
     none = np.empty(0, np.int64)
-    assert elongations_of_pairs(none, none, np.array([5]), np.array([0, 1]), 8).shape == (0, 3)
+    assert forms_of_pairs(none, none, np.array([5]), np.array([0, 1]), 8).shape == (0, 4)

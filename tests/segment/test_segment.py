@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from mammocalc_kernels.neighbours import near_pairs
+from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
 from mammocalc.errors import InvalidParameter
@@ -14,19 +14,17 @@ from mammocalc.prepare.scene import Anatomy, Scene
 from mammocalc.segment import SegmentParameters, segment
 from mammocalc.segment.company import COMPANY, company_of
 from mammocalc.segment.score import (
-    NEIGHBOURHOODS,
+    ALIKE,
+    SUPPORT,
     Correction,
     DecisionTrees,
     Question,
     Score,
-    ScoreTable,
     built_in_score,
     parsed_corrections,
-    parsed_table,
     parsed_trees,
     probability,
     scores_in_company,
-    summed_over,
 )
 
 PITCH = 0.07
@@ -168,6 +166,34 @@ def test_pieces_that_turn_away_from_each_other_stay_two():
     assert apart == len(segment(scene_of(plane))) == 2
 
 
+def test_a_cast_beside_a_rod_stays_a_cast():
+    # The tip of the cast points at the rod's side, over a bright bridge 0.35 mm long.
+    plane = with_rod(tissue(), (200, 100), (200, 160), 4.0, 25)
+    plane = np.maximum(plane, with_rod(tissue(), (210, 130), (228, 130), 1.7, 20))
+    plane = np.maximum(plane, with_rod(tissue(), (204, 130), (212, 130), 1.5, 9))
+    joined = segment(scene_of(plane), SegmentParameters(strand_turn_deg=90.0))
+    assert len(joined) == 1
+    assert len(segment(scene_of(plane))) == 2
+
+
+def test_a_faint_round_piece_is_not_taken_into_a_bright_strand():
+    plane = with_rod(tissue(), (200, 100), (200, 118), 2.0, 45)
+    plane = np.maximum(plane, with_disc(tissue(), 200, 125, 2.5, 12))
+    plane = np.maximum(plane, with_rod(tissue(), (200, 118), (200, 125), 1.5, 6))
+    joined = segment(scene_of(plane), SegmentParameters(min_score=0.0, strand_peak_share=0.0))
+    apart = segment(scene_of(plane), SegmentParameters(min_score=0.0))
+    reaches = [(regions.bounds[:, 3] - regions.bounds[:, 1]).max() for regions in (joined, apart)]
+    assert reaches[0] > reaches[1] + 4
+
+
+def test_a_sharp_speck_in_front_of_a_shadow_is_no_fragment_of_it():
+    shadow = gaussian_filter(with_disc(np.zeros((440, 440)), 200, 240, 22, 24), 8.0)
+    plane = with_disc(tissue() + shadow, 200, 240, 5, 25)
+    regions = segment(scene_of(plane), SegmentParameters(min_score=0.0))
+    bounds = regions.bounds[np.argmax(regions.evidence["contrast_noise"])]
+    assert bounds[2] - bounds[0] == pytest.approx(11, abs=3)
+
+
 def test_a_speck_beside_the_tip_of_a_cast_stays_apart():
     plane = with_rod(tissue(), (200, 100), (200, 118), 2.0, 25)
     plane = with_disc(plane, 200, 128, 2.5, 25)
@@ -254,17 +280,6 @@ def test_constant_plane_gives_nothing():
     assert len(segment(scene_of(np.full((200, 200), 7.0)))) == 0
 
 
-def test_summed_over_neighbours_equals_a_double_loop():
-    rng = np.random.default_rng(0)
-    row, col, weight = rng.uniform(0, 30, (3, 50))
-    expected = [
-        sum(weight[j] for j in range(50) if j != i and np.hypot(row[i] - row[j], col[i] - col[j]) <= 5)
-        for i in range(50)
-    ]
-    one, other, _ = near_pairs(row, col, 5.0)
-    np.testing.assert_allclose(summed_over(one, other, weight), expected)
-
-
 def test_company_by_hand():
     evidence = {
         "diameter_mm": np.array([0.2, 0.4, 0.4, 0.1]),
@@ -292,13 +307,6 @@ def test_company_by_hand():
     assert all(len(values) == 0 for values in alone.values())
 
 
-def test_score_table_interpolates_and_stays_constant_beyond_its_points():
-    table = ScoreTable(-1.0, {"response": ((2.0, 0.0), (4.0, 3.0))})
-    evidence = {"response": np.array([0.0, 3.0, 100.0])}
-    np.testing.assert_allclose(table.log_odds(evidence), [-1.0, 0.5, 2.0])
-    assert probability(np.array([0.0]))[0] == 0.5
-
-
 def test_trees_add_what_the_last_answer_gives():
     tree = (Question("size", 2.0, -1.0, 1), Question("contrast", 5.0, 0.25, 4.0))
     trees = DecisionTrees(0.5, (tree, (Question("size", 1.0, 0.0, 10.0),)))
@@ -312,9 +320,7 @@ def test_corrections_are_added_where_every_answer_is_given():
     np.testing.assert_array_equal(correction.of(evidence), [0.0, -3.0, 0.0, 0.0])
 
 
-def test_tables_are_read_from_their_text():
-    table = parsed_table("offset = -1\n[points]\nsize = [[0, 1], [2, 3]]\n")
-    assert table == ScoreTable(-1.0, {"size": ((0.0, 1.0), (2.0, 3.0))})
+def test_trees_and_corrections_are_read_from_their_text():
     trees = parsed_trees("# made by hand\n0.5\n\nsize 2.0 -1.0 1\nsize 3.0 0.25 4.0\n\n\nsize 1.0 0.0 1.0\n")
     assert trees == DecisionTrees(
         0.5,
@@ -331,20 +337,33 @@ def test_tables_are_read_from_their_text():
         parsed_trees("# nothing\n")
 
 
-def test_without_trees_the_table_decides_and_corrections_come_on_top():
-    table = ScoreTable(0.0, {"response": ((0.0, -5.0), (10.0, 5.0)), "neighbours": ((0.0, 0.0), (2.0, 2.0))})
-    evidence = {"response": np.array([6.0, 6.0, 6.0])}
-    place = np.array([0.0, 1.0, 50.0]), np.zeros(3), 5.0
-    alone, company = scores_in_company(Score(table), evidence, *place)
-    assert alone[0] == alone[1] > alone[2] == probability(np.array([1.0]))[0]
-    np.testing.assert_allclose(alone[0], probability(1.0 + company["neighbours"][:1])[0])
+def test_others_support_a_candidate_by_their_own_evidence_and_corrections_come_on_top():
+    own = DecisionTrees(-4.0, ((Question("response", 5.0, 0.0, 5.0),),))
+    evidence = {
+        "response": np.array([6.0, 6.0, 4.0, 6.0]),
+        "contrast_noise": np.array([10.0, 20.0, 10.0, 10.0]),
+        "diameter_mm": np.array([0.3, 0.3, 0.3, 0.3]),
+    }
+    place = np.array([0.0, 3.0, 8.0, 50.0]), np.zeros(4), 5.0
+    sure, unsure = probability(np.array([1.0, -4.0]))
+    alone, support = scores_in_company(Score(own), evidence, *place)
+    np.testing.assert_allclose(alone, [sure, sure, unsure, sure])
+    assert list(support) == list(SUPPORT)
+    np.testing.assert_allclose(support["own_log_odds"], [1.0, 1.0, -4.0, 1.0])
+    # What scores below LEAST_SUPPORT supports nobody.
+    np.testing.assert_allclose(support["neighbours"], [sure, sure, sure, 0.0])
+    np.testing.assert_allclose(support["neighbours_around"], [sure, sure, 2 * sure, 0.0])
+    half_as_bright = np.exp(-0.5 * (np.log(2) / ALIKE["contrast_noise"]) ** 2)
+    np.testing.assert_allclose(
+        support["alike"], [half_as_bright * sure, half_as_bright * sure, (1 + half_as_bright) * sure, 0.0]
+    )
+    together = DecisionTrees(0.0, ((Question("neighbours", 0.1, -2.0, 2.0),),))
+    weighed, same = scores_in_company(Score(own, together), evidence, *place)
+    np.testing.assert_allclose(weighed, probability(np.array([2.0, 2.0, 2.0, -2.0])))
+    np.testing.assert_array_equal(same["alike"], support["alike"])
     against = Correction((("response", 5.0),), (True,), -3.0)
-    corrected, _ = scores_in_company(Score(table, None, (against,)), evidence, *place)
-    np.testing.assert_allclose(np.log(corrected / (1 - corrected)), np.log(alone / (1 - alone)) - 3.0)
-    trees = DecisionTrees(0.0, ((Question("neighbours", 0.1, -2.0, 2.0),),))
-    weighed, same = scores_in_company(Score(table, trees), evidence, *place)
-    np.testing.assert_allclose(weighed, probability(np.array([2.0, 2.0, -2.0])))
-    np.testing.assert_array_equal(same["neighbours"], company["neighbours"])
+    corrected, _ = scores_in_company(Score(own, together, (against,)), evidence, *place)
+    np.testing.assert_allclose(corrected, probability(np.array([-1.0, -1.0, 2.0, -5.0])))
 
 
 def test_what_runs_along_the_skin_is_told_from_what_runs_towards_it():
@@ -379,15 +398,13 @@ def test_the_built_in_score_asks_for_known_evidence_and_comes_to_an_end():
     from mammocalc.segment.objects import EVIDENCE
 
     score = built_in_score()
-    known = {*EVIDENCE, *COMPANY, *NEIGHBOURHOODS}
-    assert set(score.table.points) <= known
-    for points in score.table.points.values():
-        assert (np.diff([value for value, _ in points]) > 0).all()
+    known = {*EVIDENCE, *COMPANY, *SUPPORT}
     assert {name for correction in score.corrections for name, _ in correction.asked} <= known
     assert all(len(correction.asked) == len(correction.answers) for correction in score.corrections)
-    assert len(score.trees.trees) > 50
-    for tree in score.trees.trees:
-        assert {question.asked for question in tree} <= known
+    asked = {question.asked for tree in score.own.trees for question in tree}
+    assert asked <= {*EVIDENCE, *COMPANY}
+    assert set(SUPPORT) <= {question.asked for tree in score.together.trees for question in tree} <= known
+    for tree in score.own.trees + score.together.trees:
         # Every question but the first is reached from exactly one earlier one.
         following = [
             (k, way) for k, question in enumerate(tree) for way in question[2:] if isinstance(way, int)

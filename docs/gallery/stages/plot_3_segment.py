@@ -86,13 +86,14 @@ plt.show()
 # Score
 # -----
 #
-# A first score adds up evidence in log-odds, each piece through a curve of its own. By
-# it, neighbours support each other: calcifications seldom come alone. Small decision
-# trees then weigh all evidence together. Curves and trees are files to read,
-# ``score.toml`` and ``score_trees.txt`` in ``mammocalc/segment``;
-# :doc:`/guide/phantom_and_scores` tells how they were fitted. These are some curves.
+# Small decision trees weigh the evidence of each candidate up to log-odds. By these,
+# candidates support each other: calcifications seldom come alone. More trees then weigh
+# all evidence together. They are files to read, ``score_own.txt`` and
+# ``score_together.txt`` in ``mammocalc/segment``;
+# :doc:`/guide/phantom_and_scores` tells how they were grown. These curves show what one piece of evidence does: the mean
+# log-odds of this image's candidates if all had the same value of it.
 
-table = built_in_score().table
+trees = built_in_score().together
 shown = (
     "response",
     "background_ratio",
@@ -103,12 +104,13 @@ shown = (
 )
 figure, axes = plt.subplots(2, 3, figsize=(10, 5), sharey=True, layout="constrained")
 for ax, name in zip(axes.flat, shown, strict=True):
-    values, log_odds = np.array(table.points[name]).T
-    ax.plot(values, log_odds, color="tab:blue")
-    ax.axhline(0, color="0.8", zorder=0)
+    known = regions.evidence
+    values = np.linspace(*np.quantile(known[name], (0.02, 0.98)), 60)
+    same = ({**known, name: np.full(len(regions), value)} for value in values)
+    ax.plot(values, [trees.log_odds(evidence).mean() for evidence in same])
     ax.set(xlabel=name, xlim=(values[0], values[-1]))
 for ax in axes[:, 0]:
-    ax.set_ylabel("log-odds")
+    ax.set_ylabel("mean log-odds")
 plt.show()
 
 # %%
