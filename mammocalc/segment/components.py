@@ -116,9 +116,9 @@ def _components(
     tile = max(cell, round(parameters.texture_window_mm / (factor * scene.pixel_spacing_mm)))
     level = _texture_level(tile_quantiles(response, inside, cell, tile, 0.75, threads=threads))
     rows, cols = (np.arange(n) * cell + cell // 2 for n in inside.shape)
-    judged = _bilinear(level, rows / tile - 0.5, cols / tile - 0.5)
-    judged = np.where(judged > 1, judged**parameters.texture_weight, judged)
-    judged = np.where(inside, judged, np.inf).astype(np.float32)
+    level_there = _bilinear(level, rows / tile - 0.5, cols / tile - 0.5)
+    rough = np.where(level_there > 1, level_there**parameters.texture_weight, level_there)
+    judged = np.where(inside, rough, np.inf).astype(np.float32)
     growth, seed = (threshold * judged for threshold in thresholds)
     runs = hysteresis_runs(response, growth, seed, cell, threads=threads)[:4]
     if factor > 1:

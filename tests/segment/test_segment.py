@@ -6,13 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
 from mammocalc.errors import InvalidParameter
 from mammocalc.prepare.scene import Anatomy, Scene
 from mammocalc.segment import SegmentParameters, segment
 from mammocalc.segment.company import COMPANY, company_of
+from mammocalc.segment.objects import Objects, lumps_over_specks
 from mammocalc.segment.score import (
     ALIKE,
     SUPPORT,
@@ -186,12 +186,22 @@ def test_a_faint_round_piece_is_not_taken_into_a_bright_strand():
     assert reaches[0] > reaches[1] + 4
 
 
-def test_a_sharp_speck_in_front_of_a_shadow_is_no_fragment_of_it():
-    shadow = gaussian_filter(with_disc(np.zeros((440, 440)), 200, 240, 22, 24), 8.0)
-    plane = with_disc(tissue() + shadow, 200, 240, 5, 25)
-    regions = segment(scene_of(plane), SegmentParameters(min_score=0.0))
-    bounds = regions.bounds[np.argmax(regions.evidence["contrast_noise"])]
-    assert bounds[2] - bounds[0] == pytest.approx(11, abs=3)
+@pytest.mark.parametrize(
+    ("isolation", "edge_width_mm", "left"), [(0.9, 0.2, "speck"), (0.3, 0.2, "lump"), (0.9, 0.5, "lump")]
+)
+def test_a_sharp_speck_in_front_of_a_lump_is_no_fragment_of_it(isolation, edge_width_mm, left):
+    def square(first, end, **evidence):
+        pixel = (np.arange(first, end)[:, None] * 40 + np.arange(first, end)).ravel()
+        return Objects(
+            pixel, np.array([0, len(pixel)]), {name: np.array([value]) for name, value in evidence.items()}
+        )
+
+    speck = square(18, 21, diameter_mm=0.24, edge_width_mm=edge_width_mm, isolation=isolation)
+    lump = square(10, 30, diameter_mm=1.58, edge_width_mm=0.6, isolation=0.5)
+    owner = np.zeros((40, 40), np.int32)
+    stands = lumps_over_specks(speck, lump, owner, SegmentParameters())
+    assert stands.evidence["diameter_mm"].tolist() == [{"speck": 0.24, "lump": 1.58}[left]]
+    assert not owner.any()
 
 
 def test_a_speck_beside_the_tip_of_a_cast_stays_apart():
@@ -270,10 +280,10 @@ def test_score_rises_with_contrast_and_company():
     assert by_height[22] > 0.6
     crowd = plane.copy()
     for angle in np.linspace(0, 2 * np.pi, 7)[:-1]:
-        crowd = with_disc(crowd, 100 + 25 * np.sin(angle), 230 + 25 * np.cos(angle), 2.5, 22)
+        crowd = with_disc(crowd, 100 + 25 * np.sin(angle), 60 + 25 * np.cos(angle), 2.5, 3)
     helped = segment(scene_of(crowd), SegmentParameters(min_score=0.0))
-    nearest = np.argmin(np.hypot(helped.evidence["row"] - 100, helped.evidence["col"] - 230))
-    assert helped.score[nearest] > by_height[22]
+    nearest = np.argmin(np.hypot(helped.evidence["row"] - 100, helped.evidence["col"] - 60))
+    assert helped.score[nearest] > by_height[3] + 0.02
 
 
 def test_constant_plane_gives_nothing():

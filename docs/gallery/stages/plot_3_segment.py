@@ -90,8 +90,9 @@ plt.show()
 # candidates support each other: calcifications seldom come alone. More trees then weigh
 # all evidence together. They are files to read, ``score_own.txt`` and
 # ``score_together.txt`` in ``mammocalc/segment``;
-# :doc:`/guide/phantom_and_scores` tells how they were grown. These curves show what one piece of evidence does: the mean
-# log-odds of this image's candidates if all had the same value of it.
+# :doc:`/guide/phantom_and_scores` tells how they were grown. These curves show what
+# one piece of evidence does: the mean log-odds of this image's candidates if all had
+# the same value of it.
 
 trees = built_in_score().together
 shown = (
