@@ -27,7 +27,7 @@ FEATURES: Mapping[str, Feature] = {
     "chain_misalignment_deg": Feature(
         "deg", "mean angle between the chain's members and its curve; NaN for none"
     ),
-    "chain_curvature": Feature(
+    "chain_curvature_per_mm": Feature(
         "1/mm", "mean curvature of the axes of the chain's strands, by length; NaN for none"
     ),
     "vessel_fraction": Feature(

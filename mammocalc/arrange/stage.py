@@ -168,7 +168,7 @@ def _chain_columns(chains: list[_Chain], rows: int) -> dict[str, NDArray[Any]]:
         "vessel_fraction": np.zeros(rows),
         "chain_strand_mm": np.zeros(rows),
         "chain_misalignment_deg": np.full(rows, np.nan),
-        "chain_curvature": np.full(rows, np.nan),
+        "chain_curvature_per_mm": np.full(rows, np.nan),
     }
     for number, chain in enumerate(chains, 1):
         members, curve = chain.members, chain.curve
@@ -183,7 +183,7 @@ def _chain_columns(chains: list[_Chain], rows: int) -> dict[str, NDArray[Any]]:
         out["chain_nipple_angle_deg"][members] = chain.aim_deg
         out["chain_strand_mm"][members] = curve.typical_mm
         out["chain_misalignment_deg"][members] = curve.misalignment_deg
-        out["chain_curvature"][members] = chain.bend_per_mm
+        out["chain_curvature_per_mm"][members] = chain.bend_per_mm
     return out
 
 

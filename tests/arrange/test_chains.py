@@ -337,7 +337,9 @@ class TestBend:
         # Towards the nipple, as ducts lead, and too short to be plaques for sure.
         rows = [candidates.strand(75, 30 + 4 * k, 0, 2.6, straightness=straightness) for k in range(6)]
         found = arrange(make_scene(), candidates.measurements())
-        assert found.columns["chain_curvature"][rows] == pytest.approx(np.sqrt(24 * (1 - straightness)) / 2.6)
+        assert found.columns["chain_curvature_per_mm"][rows] == pytest.approx(
+            np.sqrt(24 * (1 - straightness)) / 2.6
+        )
         assert (found.columns["cluster_id"][rows] == 0).all() == is_vessel
 
 

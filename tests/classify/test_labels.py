@@ -25,7 +25,7 @@ VARIED = {
     "cluster_irregularity": 0.7,
 }
 VESSEL = {
-    "chain_curvature": 0.21,
+    "chain_curvature_per_mm": 0.21,
     "chain_n": 5,
     "chain_strand_mm": 4.0,
     "chain_misalignment_deg": 10.0,
@@ -569,21 +569,21 @@ class TestBothSidesOfAThreshold:
         ("change", "is_vessel"),
         [
             ({}, True),
-            ({"chain_curvature": 0.15}, False),
+            ({"chain_curvature_per_mm": 0.15}, False),
             ({"chain_n": 2}, False),
             ({"chain_length_mm": 9.9}, False),
             ({"chain_calcified_fraction": 0.91}, False),
             ({"chain_misalignment_deg": 15.1}, False),
             ({"chain_strand_mm": 2.4}, False),
-            ({"chain_curvature": 0.19, "chain_n": 2, "paired_length_mm": 2.1}, True),
-            ({"chain_curvature": 0.201, "chain_n": 2, "paired_length_mm": 2.1}, False),
-            ({"chain_curvature": 0.19, "paired_length_mm": 1.9}, False),
+            ({"chain_curvature_per_mm": 0.19, "chain_n": 2, "paired_length_mm": 2.1}, True),
+            ({"chain_curvature_per_mm": 0.201, "chain_n": 2, "paired_length_mm": 2.1}, False),
+            ({"chain_curvature_per_mm": 0.19, "paired_length_mm": 1.9}, False),
         ],
     )
     def test_plaques_are_bent_less_than_casts(self, labelled, sized, change, is_vessel):
         smooth = {
             "chain_n": 3,
-            "chain_curvature": 0.13,
+            "chain_curvature_per_mm": 0.13,
             "chain_strand_mm": 2.6,
             "chain_length_mm": 12.0,
             "chain_nipple_angle_deg": 10.0,
@@ -594,7 +594,7 @@ class TestBothSidesOfAThreshold:
     @pytest.mark.parametrize(("bend_per_mm", "is_vessel"), [(0.219, True), (0.221, False)])
     def test_strands_that_wander_are_no_plaques(self, labelled, sized, bend_per_mm, is_vessel):
         walls = {"paired_length_mm": 20.0, "chain_length_mm": 30.0, "vessel_fraction": 1.0}
-        chain = {**VESSEL, **walls, "chain_curvature": bend_per_mm}
+        chain = {**VESSEL, **walls, "chain_curvature_per_mm": bend_per_mm}
         assert (labelled(sized(2.0, 0.3, **chain, **CAST)).label[0] == "vascular") is is_vessel
 
     def test_rules_and_chains_agree_on_what_is_a_vessel(self, labelled, sized):
@@ -610,7 +610,7 @@ class TestBothSidesOfAThreshold:
             is_vessel = bool(looks_like_vessel(curve, members, fraction, aim, bend, parameters))
             chain = {
                 "chain_n": members,
-                "chain_curvature": bend,
+                "chain_curvature_per_mm": bend,
                 "chain_length_mm": length,
                 "paired_length_mm": paired,
                 "chain_strand_mm": strand,

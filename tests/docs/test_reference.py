@@ -25,7 +25,7 @@ COLUMNS = [
 ]
 
 # What the end of a name says of the unit.
-UNITS = {"_mm": "mm", "_mm2": "mm2", "_deg": "deg", "_per_cm2": "1/cm2", "seconds": "s"}
+UNITS = {"_per_mm": "1/mm", "_per_cm2": "1/cm2", "_mm": "mm", "_mm2": "mm2", "_deg": "deg", "seconds": "s"}
 PIXELS = {"row", "col", "row_min", "col_min", "row_max", "col_max", "rows", "columns"}
 
 

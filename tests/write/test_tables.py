@@ -62,7 +62,7 @@ def test_every_column_says_what_it_means(table):
         assert len(column.meaning) > 3
         for unit in ("mm2", "mm", "deg"):
             if column.name.endswith(f"_{unit}"):
-                assert column.unit == unit
+                assert column.unit == (f"1/{unit}" if column.name.endswith(f"_per_{unit}") else unit)
                 break
 
 
