@@ -26,9 +26,9 @@ class SegmentParameters:
     )
     coarsest_scale_mm: float = bounded(1.2, 0.3, 5.0, "Gaussian sigma of the coarsest scale")
     seed_response: float = bounded(
-        3.2, 1.0, 50.0, "response, in local noise and texture, that a candidate must reach"
+        3.6, 1.0, 50.0, "response, in local noise and texture, that a candidate must reach"
     )
-    growth_response: float = bounded(3.1, 0.5, 50.0, "response down to which a candidate's component extends")
+    growth_response: float = bounded(3.5, 0.5, 50.0, "response down to which a candidate's component extends")
     lump_seed_response: float = bounded(
         7.0, 1.0, 50.0, "the response a lump larger than the speck scales must reach"
     )
