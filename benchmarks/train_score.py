@@ -31,11 +31,11 @@ from mammocalc.segment import SegmentParameters, segment
 from mammocalc.segment.company import COMPANY
 from mammocalc.segment.score import (
     SUPPORT,
-    DecisionTrees,
     Question,
     Score,
     built_in_score,
     scores_in_company,
+    trees_of,
 )
 
 OWN_EVIDENCE = (
@@ -180,7 +180,7 @@ def grown(examples, names):
         **GROWTH, monotone_constraints=[int(name in RISING) for name in names]
     ).fit(values, true, sample_weight=weight)
     trees = model.booster_.dump_model()["tree_info"]
-    return DecisionTrees(0.0, tuple(questions(tree["tree_structure"], names) for tree in trees))
+    return trees_of(0.0, [questions(tree["tree_structure"], names) for tree in trees])
 
 
 def questions(root, names):
@@ -258,14 +258,7 @@ def calibration(images, score):
 
 def stretched(trees, factor, shift):
     """The log-odds of trees times a factor, and moved."""
-
-    def way(leads_to):
-        return leads_to if isinstance(leads_to, int) else factor * leads_to
-
-    return DecisionTrees(
-        factor * trees.offset + shift,
-        tuple(tuple(q._replace(no=way(q.no), yes=way(q.yes)) for q in tree) for tree in trees.trees),
-    )
+    return dataclasses.replace(trees, offset=factor * trees.offset + shift, answers=factor * trees.answers)
 
 
 def provenance(count, more):
@@ -287,14 +280,14 @@ def trees_text(trees, weighed, remark):
         f"{remark}",
         f"{trees.offset:.4f}",
     ]
-    for tree in trees.trees:
+    ends = [*trees.first[1:], len(trees.asked)]
+    for root, end in zip(trees.first, ends, strict=True):
         lines.append("")
-        for question in tree:
-            no, yes = (
-                str(leads_to) if isinstance(leads_to, int) else f"{leads_to:.4f}"
-                for leads_to in (question.no, question.yes)
-            )
-            lines.append(f"{question.asked} {question.above:.6g} {no} {yes}")
+        for asked, above, ways in zip(
+            trees.asked[root:end], trees.above[root:end], trees.following[root:end], strict=True
+        ):
+            no, yes = (str(way - root) if way >= 0 else f"{trees.answers[-1 - way]:.4f}" for way in ways)
+            lines.append(f"{trees.names[asked]} {above:.6g} {no} {yes}")
     return "\n".join(lines) + "\n"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Question(NamedTuple):
     yes: int | float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DecisionTrees:
     """Log-odds from many small decision trees, added up.
 
@@ -54,59 +54,73 @@ class DecisionTrees:
     ----------
     offset : float
         Log-odds before any tree.
-    trees : tuple of tuple of Question
-        Each begins with its first question and asks only forwards.
+    names : tuple of str
+        The evidence that is asked for.
+    first : ndarray of int64, shape (trees,)
+        The first question of each tree, ascending.
+    asked : ndarray of int64, shape (questions,)
+        Which of `names` each question is about.
+    above : ndarray of float64, shape (questions,)
+        Is the evidence above this?
+    following : ndarray of int64, shape (questions, 2)
+        The question that follows a no and a yes, one further on; -1 - k where ``answers[k]`` ends the tree.
+    answers : ndarray of float64
+        Log-odds.
     """
 
     offset: float
-    trees: tuple[tuple[Question, ...], ...]
+    names: tuple[str, ...]
+    first: NDArray[np.int64]
+    asked: NDArray[np.int64]
+    above: NDArray[np.float64]
+    following: NDArray[np.int64]
+    answers: NDArray[np.float64]
 
     def log_odds(self, evidence: Evidence, threads: int = 1) -> NDArray[np.float64]:
         """Sum of the offset and of every tree's log-odds, shape (n,)."""
         from mammocalc_kernels.decision_trees import add_trees
 
-        values = np.stack([evidence[name] for name in self._names])
+        values = np.stack([evidence[name] for name in self.names])
         total = np.full(values.shape[1], self.offset)
-        add_trees(values, *self._arrays, total, threads)
+        add_trees(values, self.first, self.asked, self.above, self.following, self.answers, total, threads)
         return total
 
-    @cached_property
-    def _names(self) -> list[str]:
-        """Every piece of evidence that is asked for."""
-        return sorted({question.asked for tree in self.trees for question in tree})
 
-    @cached_property
-    def _arrays(
-        self,
-    ) -> tuple[
-        NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]
-    ]:
-        """The trees as `add_trees` takes them."""
-        column = {name: k for k, name in enumerate(self._names)}
-        first: list[int] = []
-        asked: list[int] = []
-        above: list[float] = []
-        following: list[int] = []
-        answers: list[float] = []
-        for tree in self.trees:
-            root = len(asked)
-            first.append(root)
-            for question in tree:
-                asked.append(column[question.asked])
-                above.append(question.above)
-                for leads_to in (question.no, question.yes):
-                    if isinstance(leads_to, int):
-                        following.append(root + leads_to)
-                    else:
-                        answers.append(leads_to)
-                        following.append(-len(answers))
-        return (
-            np.array(first, np.int64),
-            np.array(asked, np.int64),
-            np.array(above),
-            np.array(following, np.int64).reshape(-1, 2),
-            np.array(answers),
-        )
+def trees_of(offset: float, trees: Iterable[Sequence[Question]]) -> DecisionTrees:
+    """Trees from their questions; each tree begins with its first one and asks only forwards."""
+    trees = list(trees)
+    first = np.cumsum([0, *map(len, trees)])[:-1]
+    asked = [question.asked for tree in trees for question in tree]
+    above = np.array([question.above for tree in trees for question in tree], np.float64)
+    ways = [way for tree in trees for question in tree for way in (question.no, question.yes)]
+    return _from_columns(
+        offset, first, asked, above, np.array(ways), [isinstance(way, float) for way in ways]
+    )
+
+
+def _from_columns(
+    offset: float,
+    first: NDArray[np.int64],
+    asked: list[str],
+    above: NDArray[np.float64],
+    ways: NDArray[np.float64],
+    ends: list[bool],
+) -> DecisionTrees:
+    """Trees from a row a question: the ways of a no and a yes one after the other, and which of them end the tree."""
+    names = tuple(sorted(set(asked)))
+    column = {name: k for k, name in enumerate(names)}
+    last = np.array(ends, np.bool_)
+    root = np.repeat(first, np.diff(first, append=len(asked)))
+    following = np.where(last, np.negative(np.cumsum(last)), ways + np.repeat(root, 2))
+    return DecisionTrees(
+        offset,
+        names,
+        first,
+        np.array([column[name] for name in asked], np.int64),
+        above,
+        following.astype(np.int64).reshape(-1, 2),
+        ways[last].astype(np.float64),
+    )
 
 
 class Correction(NamedTuple):
@@ -181,26 +195,25 @@ def parsed_trees(text: str) -> DecisionTrees:
 
     A line a question, "evidence value no yes": is this evidence above this value? An answer is either the log-odds that
     it gives, with a decimal point, or the number of the next question, counted from 0 in its tree. Trees are parted by
-    empty lines; lines that begin with # are remarks. The first line that is neither is the offset.
+    one empty line; lines that begin with # are remarks. The first line that is neither is the offset.
     """
-    offset: float | None = None
-    trees: list[list[Question]] = [[]]
-    for line in text.splitlines():
-        if line.startswith("#"):
-            continue
-        words = line.split()
-        if not words:
-            if trees[-1]:
-                trees.append([])
-        elif offset is None:
-            offset = float(words[0])
-        else:
-            asked, above, *ways = words
-            no, yes = (float(way) if "." in way else int(way) for way in ways)
-            trees[-1].append(Question(asked, float(above), no, yes))
-    if offset is None:
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    body = "\n".join(lines).strip()
+    if not body:
         raise ValueError("trees without an offset")
-    return DecisionTrees(offset, tuple(tuple(tree) for tree in trees if tree))
+    offset, _, rest = body.partition("\n")
+    sizes = [len(tree.splitlines()) for tree in rest.strip().split("\n\n")]
+    # All words at once: there are tens of thousands of questions, and they are read at every start.
+    words = rest.split()
+    ways = [way for question in zip(words[2::4], words[3::4], strict=True) for way in question]
+    return _from_columns(
+        float(offset),
+        np.cumsum([0, *sizes])[:-1],
+        words[::4],
+        np.array([float(word) for word in words[1::4]]),
+        np.array([float(way) for way in ways]),
+        ["." in way for way in ways],
+    )
 
 
 def probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -49,7 +49,8 @@ def joined_strands(
 ) -> Outlines:
     """Join objects that continue each other over a bright bridge; the bridge becomes part of the object.
 
-    Where both are longish and together make one thin line, the bridge may be longer and less bright.
+    Pieces that do not touch lie in about one direction, and a round piece is not much fainter than the other. Where
+    both are longish and together make one thin line, the bridge may be longer and less bright.
 
     Parameters
     ----------

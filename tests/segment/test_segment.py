@@ -17,7 +17,6 @@ from mammocalc.segment.score import (
     ALIKE,
     SUPPORT,
     Correction,
-    DecisionTrees,
     Question,
     Score,
     built_in_score,
@@ -25,6 +24,7 @@ from mammocalc.segment.score import (
     parsed_trees,
     probability,
     scores_in_company,
+    trees_of,
 )
 
 PITCH = 0.07
@@ -319,7 +319,7 @@ def test_company_by_hand():
 
 def test_trees_add_what_the_last_answer_gives():
     tree = (Question("size", 2.0, -1.0, 1), Question("contrast", 5.0, 0.25, 4.0))
-    trees = DecisionTrees(0.5, (tree, (Question("size", 1.0, 0.0, 10.0),)))
+    trees = trees_of(0.5, (tree, (Question("size", 1.0, 0.0, 10.0),)))
     evidence = {"size": np.array([1.0, 2.0, 2.1, 2.1]), "contrast": np.array([9.0, 9.0, 5.0, 5.1])}
     np.testing.assert_allclose(trees.log_odds(evidence), [-0.5, 9.5, 10.75, 14.5])
 
@@ -331,14 +331,24 @@ def test_corrections_are_added_where_every_answer_is_given():
 
 
 def test_trees_and_corrections_are_read_from_their_text():
-    trees = parsed_trees("# made by hand\n0.5\n\nsize 2.0 -1.0 1\nsize 3.0 0.25 4.0\n\n\nsize 1.0 0.0 1.0\n")
-    assert trees == DecisionTrees(
+    trees = parsed_trees("# made by hand\n0.5\n\nsize 2.0 -1.0 1\nround 3.0 0.25 4.0\n\nsize 1.0 0.0 1.0\n")
+    by_hand = trees_of(
         0.5,
         (
-            (Question("size", 2.0, -1.0, 1), Question("size", 3.0, 0.25, 4.0)),
+            (Question("size", 2.0, -1.0, 1), Question("round", 3.0, 0.25, 4.0)),
             (Question("size", 1.0, 0.0, 1.0),),
         ),
     )
+    assert (trees.offset, trees.names) == (by_hand.offset, by_hand.names) == (0.5, ("round", "size"))
+    for name, values in (
+        ("first", [0, 2]),
+        ("asked", [1, 0, 1]),
+        ("above", [2.0, 3.0, 1.0]),
+        ("following", [[-1, 1], [-2, -3], [-4, -5]]),
+        ("answers", [-1.0, 0.25, 4.0, 0.0, 1.0]),
+    ):
+        for made in (trees, by_hand):
+            np.testing.assert_array_equal(getattr(made, name), values, err_msg=name)
     corrections = parsed_corrections(
         '[[corrections]]\nasked = [["size", 1.5]]\nanswers = [false]\nlog_odds = 4\n'
     )
@@ -348,7 +358,7 @@ def test_trees_and_corrections_are_read_from_their_text():
 
 
 def test_others_support_a_candidate_by_their_own_evidence_and_corrections_come_on_top():
-    own = DecisionTrees(-4.0, ((Question("response", 5.0, 0.0, 5.0),),))
+    own = trees_of(-4.0, ((Question("response", 5.0, 0.0, 5.0),),))
     evidence = {
         "response": np.array([6.0, 6.0, 4.0, 6.0]),
         "contrast_noise": np.array([10.0, 20.0, 10.0, 10.0]),
@@ -367,7 +377,7 @@ def test_others_support_a_candidate_by_their_own_evidence_and_corrections_come_o
     np.testing.assert_allclose(
         support["alike"], [half_as_bright * sure, half_as_bright * sure, (1 + half_as_bright) * sure, 0.0]
     )
-    together = DecisionTrees(0.0, ((Question("neighbours", 0.1, -2.0, 2.0),),))
+    together = trees_of(0.0, ((Question("neighbours", 0.1, -2.0, 2.0),),))
     weighed, same = scores_in_company(Score(own, together), evidence, *place)
     np.testing.assert_allclose(weighed, probability(np.array([2.0, 2.0, 2.0, -2.0])))
     np.testing.assert_array_equal(same["alike"], support["alike"])
@@ -411,16 +421,18 @@ def test_the_built_in_score_asks_for_known_evidence_and_comes_to_an_end():
     known = {*EVIDENCE, *COMPANY, *SUPPORT}
     assert {name for correction in score.corrections for name, _ in correction.asked} <= known
     assert all(len(correction.asked) == len(correction.answers) for correction in score.corrections)
-    asked = {question.asked for tree in score.own.trees for question in tree}
-    assert asked <= {*EVIDENCE, *COMPANY}
-    assert set(SUPPORT) <= {question.asked for tree in score.together.trees for question in tree} <= known
-    for tree in score.own.trees + score.together.trees:
-        # Every question but the first is reached from exactly one earlier one.
-        following = [
-            (k, way) for k, question in enumerate(tree) for way in question[2:] if isinstance(way, int)
-        ]
-        assert all(way > k for k, way in following)
-        assert sorted(way for _, way in following) == list(range(1, len(tree)))
+    assert set(score.own.names) <= {*EVIDENCE, *COMPANY}
+    assert set(SUPPORT) <= set(score.together.names) <= known
+    for trees in (score.own, score.together):
+        assert len(trees.first) > 50
+        # Every question but the first of a tree is reached from exactly one earlier one.
+        question, way = np.nonzero(trees.following >= 0)
+        leads_to = trees.following[question, way]
+        assert (leads_to > question).all()
+        reached = np.setdiff1d(np.arange(len(trees.asked)), trees.first)
+        np.testing.assert_array_equal(np.sort(leads_to), reached)
+        ends = -1 - trees.following[trees.following < 0]
+        np.testing.assert_array_equal(np.sort(ends), np.arange(len(trees.answers)))
 
 
 def test_parameters_out_of_bounds_are_named():
