@@ -132,6 +132,9 @@ class ArrangeParameters:
         2.5, 0.5, 20.0, "half of their length is in strands at least this long"
     )
     vessel_smooth_members: int = bounded(3, 2, 100, "so many make a single wall")
+    vessel_straight_per_mm: float = bounded(
+        0.11, 0.0, 2.0, "interrupted strands bent so little are plaques, even if they are two or long"
+    )
     vessel_fraction: float = bounded(0.6, 0.0, 1.0, "least share of a chain's length that lies on a vessel")
     ridge_clear: float = bounded(1.0, 0.0, 20.0, "a vessel stands this many standard errors above its sides")
 

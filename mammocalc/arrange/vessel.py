@@ -101,9 +101,10 @@ def looks_like_vessel(
     long_enough = curve.length_mm >= parameters.vessel_length_mm
     single_wall = long_enough and interrupted
     on_vessel = fraction >= parameters.vessel_fraction
-    partly = fraction >= parameters.vessel_part_fraction
     strand = curve.typical_mm
-    if not true_walls and strand > parameters.vessel_thread_strand_mm:
+    partly = fraction >= parameters.vessel_part_fraction
+    straight = partly and interrupted and bend <= parameters.vessel_straight_per_mm
+    if not true_walls and not straight and strand > parameters.vessel_thread_strand_mm:
         return False
     wherever_it_leads = (
         (strand >= parameters.vessel_sure_strand_mm and walls and on_vessel and follows)
@@ -118,6 +119,7 @@ def looks_like_vessel(
         several = members >= parameters.vessel_smooth_members
         wherever_it_leads |= true_walls and bend <= parameters.vessel_smooth_paired_per_mm
         wherever_it_leads |= single_wall and several and bend <= parameters.vessel_smooth_per_mm
+        wherever_it_leads |= single_wall and straight
     if wherever_it_leads or not aim > parameters.vessel_aside_deg:
         return wherever_it_leads
     if curve.paired_length_mm >= parameters.vessel_paired_far_mm:
