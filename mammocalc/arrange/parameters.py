@@ -81,7 +81,7 @@ class ArrangeParameters:
         "walls that run side by side this far make one of short strands, too, if it does not aim at the nipple",
     )
     vessel_strand_mm: float = bounded(
-        2.8, 0.5, 20.0, "half of a vessel's calcium is in strands at least this long"
+        2.7, 0.5, 20.0, "half of a vessel's calcium is in strands at least this long"
     )
     vessel_aimed_strand_mm: float = bounded(3.5, 0.5, 20.0, "the same of a chain that aims at the nipple")
     vessel_longest_strand_mm: float = bounded(
@@ -97,7 +97,7 @@ class ArrangeParameters:
         1.8, 0.5, 20.0, "the same where the strands follow the vessel well, or two walls lie on a ridge"
     )
     vessel_thread_strand_mm: float = bounded(
-        6.5, 0.5, 50.0, "longer strands without a second wall are threads, not plaques"
+        7.2, 0.5, 50.0, "longer strands without a second wall are threads, not plaques"
     )
     vessel_follows_deg: float = bounded(
         7.0, 1.0, 60.0, "strands that follow the curve this well lie in a wall; casts are less true"
@@ -119,7 +119,7 @@ class ArrangeParameters:
     )
     vessel_long_fraction: float = bounded(0.3, 0.0, 1.0, "if at least this share of the chain lies on one")
     vessel_nearly_deg: float = bounded(
-        15.0, 1.0, 60.0, "strands longer than casts, of two walls or on a ridge, follow the curve this well"
+        16.5, 1.0, 60.0, "strands longer than casts, of two walls or on a ridge, follow the curve this well"
     )
     vessel_bend_per_mm: float = bounded(
         0.22, 0.0, 2.0, "strands in a vessel's wall are bent at most this much; casts wander more"
