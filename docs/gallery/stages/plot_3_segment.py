@@ -94,17 +94,17 @@ plt.show()
 # one piece of evidence does: the mean log-odds of this image's candidates if all had
 # the same value of it.
 
-trees = built_in_score().together
-shown = (
-    "response",
-    "background_ratio",
-    "edge_width_mm",
-    "diameter_mm",
-    "isolation",
-    "neighbours",
-)
+score = built_in_score()
+shown = {
+    "response": score.own,
+    "background_ratio": score.own,
+    "edge_width_mm": score.own,
+    "diameter_mm": score.own,
+    "own_log_odds": score.together,
+    "neighbours": score.together,
+}
 figure, axes = plt.subplots(2, 3, figsize=(10, 5), sharey=True, layout="constrained")
-for ax, name in zip(axes.flat, shown, strict=True):
+for ax, (name, trees) in zip(axes.flat, shown.items(), strict=True):
     known = regions.evidence
     values = np.linspace(*np.quantile(known[name], (0.02, 0.98)), 60)
     same = ({**known, name: np.full(len(regions), value)} for value in values)
