@@ -127,7 +127,7 @@ class ArrangeParameters:
     vessel_smooth_per_mm: float = bounded(
         0.14, 0.0, 2.0, "several interrupted strands bent so little are plaques wherever they lead"
     )
-    vessel_smooth_paired_per_mm: float = bounded(0.2, 0.0, 2.0, "the same of two walls")
+    vessel_smooth_paired_per_mm: float = bounded(0.17, 0.0, 2.0, "the same of two walls")
     vessel_smooth_strand_mm: float = bounded(
         2.5, 0.5, 20.0, "half of their length is in strands at least this long"
     )

@@ -575,9 +575,9 @@ class TestBothSidesOfAThreshold:
             ({"chain_calcified_fraction": 0.91}, False),
             ({"chain_misalignment_deg": 16.6}, False),
             ({"chain_strand_mm": 2.4}, False),
-            ({"chain_curvature_per_mm": 0.19, "chain_n": 2, "paired_length_mm": 2.1}, True),
-            ({"chain_curvature_per_mm": 0.201, "chain_n": 2, "paired_length_mm": 2.1}, False),
-            ({"chain_curvature_per_mm": 0.19, "paired_length_mm": 1.9}, False),
+            ({"chain_curvature_per_mm": 0.169, "chain_n": 2, "paired_length_mm": 2.1}, True),
+            ({"chain_curvature_per_mm": 0.171, "chain_n": 2, "paired_length_mm": 2.1}, False),
+            ({"chain_curvature_per_mm": 0.169, "paired_length_mm": 1.9}, False),
         ],
     )
     def test_plaques_are_bent_less_than_casts(self, labelled, sized, change, is_vessel):
