@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel
-from mammocalc_kernels.streams import span
+from mammocalc_kernels.streams import multiply_add, read, span, write
 
 
 class Closeness(NamedTuple):
@@ -121,7 +122,7 @@ def blur_step(before: float, sigma: float, closeness: Closeness) -> tuple[NDArra
     frequency = np.linspace(0.0, np.pi, 1025)
     weight = (0.05 + (sigma * frequency) ** 2) * np.exp(-0.5 * (before * frequency) ** 2)
     wanted = np.exp(-0.5 * (further * frequency) ** 2) - 1
-    half = _fitted(2 * (np.cos(np.outer(frequency, k)) - 1), wanted, 2 * (k / further) ** 2, weight)
+    half = _fitted(2 * (np.cos(np.outer(frequency, k)) - 1), weight * wanted, 2 * (k / further) ** 2, weight)
     return np.array([1 - 2 * half.sum(), *half]), stride
 
 
@@ -210,32 +211,39 @@ def derivative_taps(
 
 
 def derivative_stencils(
-    before: float, sigma: float
+    blurs: Sequence[tuple[NDArray[np.float32], int]], before: float, sigma: float, pairs: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Short filters that take a plane blurred by `before` to a Gaussian of `sigma` and its two derivatives.
+    """Short filters that take a blurred plane to a Gaussian of `sigma` and its two derivatives.
 
     Parameters
     ----------
+    blurs : sequence of tuple
+        The taps that have blurred the plane one after the other, centre and right half, and their strides.
     before, sigma : float
-        Standard deviations, px; `before` at least 1, and the blur that is missing at most 1 px. Where none is
-        missing, at least 1.8.
+        Standard deviation of all these blurs, and the wanted one, px; ``before < sigma``.
+    pairs : tuple of int
+        Taps on each side for the value and the slope, and for the curvature, at least as many.
 
     Returns
     -------
-    smooth, first, second : ndarray of float32, shape (5,)
+    smooth, first, second : ndarray of float32, shape (pairs[1] + 1,)
         Centre and right half, as correlation: `smooth` and `second` symmetric, `first` antisymmetric. Least
-        squares over the frequencies that the blur before has left, exact for a parabola: of an impulse the
-        derivatives are within 6e-4 of their peak.
+        squares over the frequencies that the blurs have left, exact for a parabola. They make up for what the
+        blurs lack of a Gaussian.
     """
-    missing = sigma * sigma - before * before
     frequency = np.linspace(0.0, np.pi, 1025)
-    left = np.exp(-0.5 * (before * frequency) ** 2)
-    wanted = np.exp(-0.5 * missing * frequency**2)
-    k = np.arange(1.0, 5.0)
+    left = np.ones_like(frequency)
+    for taps, stride in blurs:
+        left *= taps[0] + 2 * np.cos(np.outer(frequency, stride * np.arange(1, taps.size))) @ taps[1:]
+    wanted = np.exp(-0.5 * (sigma * frequency) ** 2)
+    few, n = pairs
+    k = np.arange(1.0, n + 1)
     sines = 2 * np.sin(np.outer(frequency, k))
     cosines = 2 * (np.cos(np.outer(frequency, k)) - 1)
-    smooth = _fitted(cosines, wanted - 1, 2 * k**2 / missing, left) if missing > 0 else np.zeros(4)
-    first = _fitted(sines, frequency * wanted, 2 * k, left)
+    moments = 2 * k**2 / (sigma * sigma - before * before)
+    smooth, first = np.zeros(n), np.zeros(n)
+    smooth[:few] = _fitted(cosines[:, :few], wanted - left, moments[:few], left)
+    first[:few] = _fitted(sines[:, :few], frequency * wanted, 2 * k[:few], left)
     second = _fitted(cosines, -(frequency**2) * wanted, k**2, left)
     return (
         np.array([1 - 2 * smooth.sum(), *smooth], np.float32),
@@ -250,11 +258,11 @@ def _fitted(
     moments: NDArray[np.float64],
     weight: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Coefficients with ``moments @ c == 1`` for which ``columns @ c`` is nearest to `wanted`."""
+    """Coefficients with ``moments @ c == 1`` for which ``weight * (columns @ c)`` is nearest to `wanted`."""
     others = moments[1:] / moments[0]
     free = columns[:, 1:] - np.outer(columns[:, 0], others)
-    rest = wanted - columns[:, 0] / moments[0]
-    solution = np.linalg.lstsq(free * weight[:, None], rest * weight, rcond=None)[0]
+    rest = wanted - weight * columns[:, 0] / moments[0]
+    solution = np.linalg.lstsq(free * weight[:, None], rest, rcond=None)[0]
     return np.array([1.0 / moments[0] - others @ solution, *solution])
 
 
@@ -332,39 +340,102 @@ def symmetric(out, at, source, offsets, taps, width):  # type: ignore[no-untyped
         Centre and one side; the number of pairs is even and at least 4.
     width : int
     """
-    to = np.uint64(at)
-    c, a1, b1, a2, b2 = offsets[0], offsets[1], offsets[2], offsets[3], offsets[4]
-    a3, b3, a4, b4 = offsets[5], offsets[6], offsets[7], offsets[8]
+    line, centre = span(out, at, width), span(source, offsets[0], width)
+    a1, b1 = span(source, offsets[1], width), span(source, offsets[2], width)
+    a2, b2 = span(source, offsets[3], width), span(source, offsets[4], width)
+    a3, b3 = span(source, offsets[5], width), span(source, offsets[6], width)
+    a4, b4 = span(source, offsets[7], width), span(source, offsets[8], width)
     w0, w1, w2, w3, w4 = taps[0], taps[1], taps[2], taps[3], taps[4]
-    for i in range(width):
-        x = np.uint64(i)
-        out[to + x] = (
-            w0 * source[c + x]
-            + w1 * (source[a1 + x] + source[b1 + x])
-            + w2 * (source[a2 + x] + source[b2 + x])
-            + w3 * (source[a3 + x] + source[b3 + x])
-            + w4 * (source[a4 + x] + source[b4 + x])
-        )
+    for x in range(width):
+        total = multiply_add(w3, read(a3, x) + read(b3, x), w4 * (read(a4, x) + read(b4, x)))
+        total = multiply_add(w2, read(a2, x) + read(b2, x), total)
+        total = multiply_add(w1, read(a1, x) + read(b1, x), total)
+        write(line, x, multiply_add(w0, read(centre, x), total))
     j = 5
     while j + 3 < taps.size:
-        a1, b1, a2, b2 = offsets[2 * j - 1], offsets[2 * j], offsets[2 * j + 1], offsets[2 * j + 2]
-        a3, b3, a4, b4 = offsets[2 * j + 3], offsets[2 * j + 4], offsets[2 * j + 5], offsets[2 * j + 6]
+        a1, b1 = span(source, offsets[2 * j - 1], width), span(source, offsets[2 * j], width)
+        a2, b2 = span(source, offsets[2 * j + 1], width), span(source, offsets[2 * j + 2], width)
+        a3, b3 = span(source, offsets[2 * j + 3], width), span(source, offsets[2 * j + 4], width)
+        a4, b4 = span(source, offsets[2 * j + 5], width), span(source, offsets[2 * j + 6], width)
         w1, w2, w3, w4 = taps[j], taps[j + 1], taps[j + 2], taps[j + 3]
-        for i in range(width):
-            x = np.uint64(i)
-            out[to + x] += (
-                w1 * (source[a1 + x] + source[b1 + x])
-                + w2 * (source[a2 + x] + source[b2 + x])
-                + w3 * (source[a3 + x] + source[b3 + x])
-                + w4 * (source[a4 + x] + source[b4 + x])
-            )
+        for x in range(width):
+            total = multiply_add(w3, read(a3, x) + read(b3, x), w4 * (read(a4, x) + read(b4, x)))
+            total = multiply_add(w2, read(a2, x) + read(b2, x), total)
+            write(line, x, line[x] + multiply_add(w1, read(a1, x) + read(b1, x), total))
         j += 4
     if j < taps.size:
-        a1, b1, a2, b2 = offsets[2 * j - 1], offsets[2 * j], offsets[2 * j + 1], offsets[2 * j + 2]
+        a1, b1 = span(source, offsets[2 * j - 1], width), span(source, offsets[2 * j], width)
+        a2, b2 = span(source, offsets[2 * j + 1], width), span(source, offsets[2 * j + 2], width)
         w1, w2 = taps[j], taps[j + 1]
-        for i in range(width):
-            x = np.uint64(i)
-            out[to + x] += w1 * (source[a1 + x] + source[b1 + x]) + w2 * (source[a2 + x] + source[b2 + x])
+        for x in range(width):
+            total = multiply_add(w1, read(a1, x) + read(b1, x), w2 * (read(a2, x) + read(b2, x)))
+            write(line, x, line[x] + total)
+
+
+@kernel
+def symmetric_pair(out, lower_out, source, offsets, lower_offsets, taps, width):  # type: ignore[no-untyped-def]
+    """The same filter across two rows, the lower as far below as from one tap to the next: it sees the same rows.
+
+    The results are those of `symmetric`, in less time: what both look at is loaded once.
+
+    Parameters
+    ----------
+    out, lower_out : ndarray of float32, shape (at least width,)
+        Overwritten.
+    source, taps, width
+        As in `symmetric`.
+    offsets, lower_offsets : ndarray of uint64, shape (at least 2 * pairs + 1,)
+        From `offsets_across`.
+    """
+    centre = span(source, offsets[0], width)
+    a1, b1 = span(source, offsets[1], width), span(source, offsets[2], width)
+    a2, b2 = span(source, offsets[3], width), span(source, offsets[4], width)
+    a3, b3 = span(source, offsets[5], width), span(source, offsets[6], width)
+    a4, b4 = span(source, offsets[7], width), span(source, offsets[8], width)
+    b5 = span(source, lower_offsets[8], width)
+    w0, w1, w2, w3, w4 = taps[0], taps[1], taps[2], taps[3], taps[4]
+    for x in range(width):
+        c, l1, l2, l3, l4 = read(centre, x), read(a1, x), read(a2, x), read(a3, x), read(a4, x)
+        r1, r2, r3, r4, r5 = read(b1, x), read(b2, x), read(b3, x), read(b4, x), read(b5, x)
+        total = multiply_add(w3, l3 + r3, w4 * (l4 + r4))
+        total = multiply_add(w2, l2 + r2, total)
+        total = multiply_add(w1, l1 + r1, total)
+        write(out, x, multiply_add(w0, c, total))
+        total = multiply_add(w3, l2 + r4, w4 * (l3 + r5))
+        total = multiply_add(w2, l1 + r3, total)
+        total = multiply_add(w1, c + r2, total)
+        write(lower_out, x, multiply_add(w0, r1, total))
+    j = 5
+    while j + 3 < taps.size:
+        a0 = span(source, offsets[2 * j - 3], width)
+        a1, b1 = span(source, offsets[2 * j - 1], width), span(source, offsets[2 * j], width)
+        a2, b2 = span(source, offsets[2 * j + 1], width), span(source, offsets[2 * j + 2], width)
+        a3, b3 = span(source, offsets[2 * j + 3], width), span(source, offsets[2 * j + 4], width)
+        a4, b4 = span(source, offsets[2 * j + 5], width), span(source, offsets[2 * j + 6], width)
+        b5 = span(source, lower_offsets[2 * j + 6], width)
+        w1, w2, w3, w4 = taps[j], taps[j + 1], taps[j + 2], taps[j + 3]
+        for x in range(width):
+            l0, l1, l2, l3 = read(a0, x), read(a1, x), read(a2, x), read(a3, x)
+            r2, r3, r4 = read(b2, x), read(b3, x), read(b4, x)
+            total = multiply_add(w3, l3 + r3, w4 * (read(a4, x) + r4))
+            total = multiply_add(w2, l2 + r2, total)
+            write(out, x, out[x] + multiply_add(w1, l1 + read(b1, x), total))
+            total = multiply_add(w3, l2 + r4, w4 * (l3 + read(b5, x)))
+            total = multiply_add(w2, l1 + r3, total)
+            write(lower_out, x, lower_out[x] + multiply_add(w1, l0 + r2, total))
+        j += 4
+    if j < taps.size:
+        a0 = span(source, offsets[2 * j - 3], width)
+        a1, b1 = span(source, offsets[2 * j - 1], width), span(source, offsets[2 * j], width)
+        a2, b2 = span(source, offsets[2 * j + 1], width), span(source, offsets[2 * j + 2], width)
+        b3 = span(source, lower_offsets[2 * j + 2], width)
+        w1, w2 = taps[j], taps[j + 1]
+        for x in range(width):
+            l1, r2 = read(a1, x), read(b2, x)
+            total = multiply_add(w1, l1 + read(b1, x), w2 * (read(a2, x) + r2))
+            write(out, x, out[x] + total)
+            total = multiply_add(w1, read(a0, x) + r2, w2 * (l1 + read(b3, x)))
+            write(lower_out, x, lower_out[x] + total)
 
 
 @kernel
@@ -426,23 +497,84 @@ def value_slope_curvature(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def slope_curvature(out, at, pitch, source, offsets, first, second, width):  # type: ignore[no-untyped-def]
-    """The two derivatives of one row of a smooth plane from one look at the source.
+def near_value_slope_curvature(  # type: ignore[no-untyped-def]
+    out, at, pitch, source, offsets, smooth, first, second, width
+):
+    """`value_slope_curvature` with the taps of `derivative_stencils`: two pairs, or three and four."""
+    value, slope = span(out, at, width), span(out, at + pitch, width)
+    curvature = span(out, at + 2 * pitch, width)
+    centre = span(source, offsets[0], width)
+    before_1, after_1 = span(source, offsets[1], width), span(source, offsets[2], width)
+    before_2, after_2 = span(source, offsets[3], width), span(source, offsets[4], width)
+    s0, s1, s2 = smooth[0], smooth[1], smooth[2]
+    f1, f2 = first[1], first[2]
+    t0, t1, t2 = second[0], second[1], second[2]
+    if smooth.size == 3:
+        for x in range(width):
+            c, l1, r1 = read(centre, x), read(before_1, x), read(after_1, x)
+            l2, r2 = read(before_2, x), read(after_2, x)
+            p1, p2 = l1 + r1, l2 + r2
+            write(value, x, s0 * c + s1 * p1 + s2 * p2)
+            write(slope, x, f1 * (r1 - l1) + f2 * (r2 - l2))
+            write(curvature, x, t0 * c + t1 * p1 + t2 * p2)
+    else:
+        before_3, after_3 = span(source, offsets[5], width), span(source, offsets[6], width)
+        before_4, after_4 = span(source, offsets[7], width), span(source, offsets[8], width)
+        s3, f3, t3, t4 = smooth[3], first[3], second[3], second[4]
+        for x in range(width):
+            c, l1, r1 = read(centre, x), read(before_1, x), read(after_1, x)
+            l2, r2 = read(before_2, x), read(after_2, x)
+            l3, r3 = read(before_3, x), read(after_3, x)
+            p1, p2, p3 = l1 + r1, l2 + r2, l3 + r3
+            write(value, x, s0 * c + s1 * p1 + s2 * p2 + s3 * p3)
+            write(slope, x, f1 * (r1 - l1) + f2 * (r2 - l2) + f3 * (r3 - l3))
+            p4 = read(before_4, x) + read(after_4, x)
+            write(curvature, x, t0 * c + t1 * p1 + t2 * p2 + t3 * p3 + t4 * p4)
 
-    Written to ``out[at:at + width]`` and `pitch` values later; taps as `derivative_stencils` gives them, the
-    other arguments as in `symmetric`.
+
+@kernel
+def near_second_derivatives(  # type: ignore[no-untyped-def]
+    rr, rc, cc, lines, at, pitch, smooth, first, second, width
+):
+    """The Hessian of a row from its value, slope and curvature across, with the taps of `derivative_stencils`.
+
+    These three rows begin in `lines` at `at` and `pitch` and twice `pitch` values later; as many values on both
+    sides as there are pairs are filled. The taps are two pairs, or three and for the second derivative four;
+    `rr`, `rc` and `cc` are scaled as they are.
     """
-    to_1, to_2 = np.uint64(at), np.uint64(at + pitch)
-    c, a1, b1, a2, b2 = offsets[0], offsets[1], offsets[2], offsets[3], offsets[4]
-    a3, b3, a4, b4 = offsets[5], offsets[6], offsets[7], offsets[8]
-    f1, f2, f3, f4 = first[1], first[2], first[3], first[4]
-    t0, t1, t2, t3, t4 = second[0], second[1], second[2], second[3], second[4]
-    for i in range(width):
-        x = np.uint64(i)
-        l1, r1, l2, r2 = source[a1 + x], source[b1 + x], source[a2 + x], source[b2 + x]
-        l3, r3, l4, r4 = source[a3 + x], source[b3 + x], source[a4 + x], source[b4 + x]
-        out[to_1 + x] = f1 * (r1 - l1) + f2 * (r2 - l2) + f3 * (r3 - l3) + f4 * (r4 - l4)
-        out[to_2 + x] = t0 * source[c + x] + t1 * (l1 + r1) + t2 * (l2 + r2) + t3 * (l3 + r3) + t4 * (l4 + r4)
+    r = smooth.size - 1
+    value, slope = span(lines, at - r, width + 2 * r), span(lines, at + pitch - r, width + 2 * r)
+    curvature = span(lines, at + 2 * pitch - r, width + 2 * r)
+    s0, s1, s2 = smooth[0], smooth[1], smooth[2]
+    f1, f2 = first[1], first[2]
+    t0, t1, t2 = second[0], second[1], second[2]
+    if smooth.size == 3:
+        for x in range(width):
+            near = s1 * (read(curvature, x + 1) + read(curvature, x + 3))
+            far = s2 * (read(curvature, x) + read(curvature, x + 4))
+            write(rr, x, s0 * read(curvature, x + 2) + near + far)
+            near = f1 * (read(slope, x + 3) - read(slope, x + 1))
+            far = f2 * (read(slope, x + 4) - read(slope, x))
+            write(rc, x, near + far)
+            near = t1 * (read(value, x + 1) + read(value, x + 3))
+            far = t2 * (read(value, x) + read(value, x + 4))
+            write(cc, x, t0 * read(value, x + 2) + near + far)
+    else:
+        s3, f3, t3, t4 = smooth[3], first[3], second[3], second[4]
+        for x in range(width):
+            near = s1 * (read(curvature, x + 3) + read(curvature, x + 5))
+            far = s2 * (read(curvature, x + 2) + read(curvature, x + 6))
+            farthest = s3 * (read(curvature, x + 1) + read(curvature, x + 7))
+            write(rr, x, s0 * read(curvature, x + 4) + near + far + farthest)
+            near = f1 * (read(slope, x + 5) - read(slope, x + 3))
+            far = f2 * (read(slope, x + 6) - read(slope, x + 2))
+            farthest = f3 * (read(slope, x + 7) - read(slope, x + 1))
+            write(rc, x, near + far + farthest)
+            near = t1 * (read(value, x + 3) + read(value, x + 5))
+            far = t2 * (read(value, x + 2) + read(value, x + 6))
+            farther = t3 * (read(value, x + 1) + read(value, x + 7))
+            farthest = t4 * (read(value, x) + read(value, x + 8))
+            write(cc, x, t0 * read(value, x + 4) + near + far + farther + farthest)
 
 
 BATCH = 8
@@ -580,13 +712,28 @@ def blur_rows(  # type: ignore[no-untyped-def]
     for strip in range(left, right, STRIP):
         for row in range(first_row, end_row):
             first, end = max(strip, columns[row, 0]), min(strip + STRIP, columns[row, 1])
-            if first < end:
-                line = span(padded, (row - first_row) * room + margin + first - columns[row, 0], end - first)
-                across = span(offsets, (row - first_row) * looks, looks)
-                if scale == 0:
-                    symmetric(line, 0, flat[first:], across, weights, end - first)
-                else:
-                    symmetric(line, 0, ring[first:], across, weights, end - first)
+            upper, lower = row - stride, row + stride
+            with_upper = (row - first_row) // stride % 2 == 1 and (
+                columns[row, 0] == columns[upper, 0] and columns[row, 1] == columns[upper, 1]
+            )
+            with_lower = (
+                (row - first_row) // stride % 2 == 0
+                and lower < end_row
+                and (columns[row, 0] == columns[lower, 0] and columns[row, 1] == columns[lower, 1])
+            )
+            if first >= end or with_upper:
+                continue
+            place = margin + first - columns[row, 0]
+            line = span(padded, (row - first_row) * room + place, end - first)
+            across = span(offsets, (row - first_row) * looks, looks)
+            source = flat if scale == 0 else ring
+            source = span(source, first, source.size - first)
+            if with_lower:
+                lower_line = span(padded, (lower - first_row) * room + place, end - first)
+                lower_across = span(offsets, (lower - first_row) * looks, looks)
+                symmetric_pair(line, lower_line, source, across, lower_across, weights, end - first)
+            else:
+                symmetric(line, 0, source, across, weights, end - first)
     for row in range(first_row, end_row):
         first, end = columns[row, 0], columns[row, 1]
         if first < end:

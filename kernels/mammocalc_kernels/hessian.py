@@ -32,21 +32,25 @@ from mammocalc_kernels.gaussian_rows import (
     derivative_taps,
     mirror_ends,
     mirrored,
+    near_second_derivatives,
+    near_value_slope_curvature,
     offsets_across,
     offsets_along,
     room_for,
-    slope_curvature,
     symmetric,
     value_slope_curvature,
     whole_lines,
     whole_rows,
 )
-from mammocalc_kernels.streams import read, span, write
+from mammocalc_kernels.streams import multiply_add, span, times_power_of_two
 
-# Scales below the first are filtered straight from the plane; between the two all but the last 1 px of the
-# blur comes from the cascade; from the second on all of it, and the derivatives are short stencils.
+# Scales below the first are filtered straight from the plane; of the others the cascade makes all of the blur but a
+# variance of 0.8 px squared, or 0.5 from the second on, which short stencils do.
 _SMALLEST_BLURRED = 1.5
-_SMALLEST_WHOLLY_BLURRED = 1.8
+_SMALLEST_NEAR = 2.2
+
+# Columns that are measured in one go, px.
+_STRIP = 1024
 
 
 class HessianMeasures(NamedTuple):
@@ -263,8 +267,6 @@ class _Plan(NamedTuple):
     smooth, first, second : ndarray of float32, shape (scales, n)
         Padded with zeros.
     radius : ndarray of int64, shape (scales,)
-    smoothed : ndarray of bool, shape (scales,)
-        Whether the level has its whole blur, so that `smooth` is not used.
     """
 
     taps: NDArray[np.float32]
@@ -275,7 +277,13 @@ class _Plan(NamedTuple):
     first: NDArray[np.float32]
     second: NDArray[np.float32]
     radius: NDArray[np.int64]
-    smoothed: NDArray[np.bool_]
+
+
+def _left_to_stencils(sigma: float) -> tuple[float, tuple[int, int]]:
+    """Variance of the blur that the cascade leaves to the stencils, px squared, and their `pairs`."""
+    if sigma < _SMALLEST_BLURRED:
+        return sigma * sigma, (0, 0)
+    return (0.8, (3, 4)) if sigma < _SMALLEST_NEAR else (0.5, (2, 2))
 
 
 def _plan(sigmas: Sequence[float]) -> _Plan:
@@ -283,34 +291,39 @@ def _plan(sigmas: Sequence[float]) -> _Plan:
     ascending = all(a < b for a, b in itertools.pairwise(scales))
     if not (scales and ascending and scales[0] >= 1.0 and math.isfinite(scales[-1])):
         raise ValueError(f"sigmas must be ascending and at least 1 px, got {scales}")
-    blurred, derivatives = [], []
-    for sigma in scales:
-        if sigma < _SMALLEST_BLURRED:
-            before = 0.0
+    blurred = [math.sqrt(sigma * sigma - _left_to_stencils(sigma)[0]) for sigma in scales]
+    levels = sorted(set(blurred))
+    # The longer stencils make up for the cut-off of the first blur's taps; four pairs of these are the fewest.
+    cut_early = 0 < levels[0] < _SMALLEST_NEAR - 0.2
+    truncate = 3.2 if levels[0] <= 1.25 else 3.8
+    closeness = FOR_DERIVATIVES._replace(first_truncate=truncate) if cut_early else FOR_DERIVATIVES
+    cascade = blur_cascade(tuple(levels), closeness)
+    blurs = [
+        (taps[: pairs + 1].astype(np.float64), int(stride))
+        for taps, pairs, stride in zip(*cascade, strict=True)
+    ]
+    derivatives = []
+    for sigma, before in zip(scales, blurred, strict=True):
+        if before == 0:
             smooth, first, second = derivative_taps(sigma, 4.5)
         else:
-            before = math.sqrt(sigma * sigma - 1.0) if sigma < _SMALLEST_WHOLLY_BLURRED else sigma
-            smooth, first, second = derivative_stencils(before, sigma)
-        blurred.append(before)
+            pairs = _left_to_stencils(sigma)[1]
+            smooth, first, second = derivative_stencils(
+                blurs[: levels.index(before) + 1], before, sigma, pairs
+            )
         derivatives.append((smooth, first * np.float32(sigma), second * np.float32(0.5 * sigma * sigma)))
-    levels = sorted(set(blurred))
-    # Where a bit of the first blur is left to the derivative filters, it smooths the cut-off of the taps
-    # over.
-    cut_early = levels[0] < _SMALLEST_WHOLLY_BLURRED
-    closeness = FOR_DERIVATIVES._replace(first_truncate=3.55) if cut_early else FOR_DERIVATIVES
     radius = np.array([taps[1].size - 1 for taps in derivatives])
     stacked = np.zeros((3, len(scales), radius.max() + 1), np.float32)
     for i, taps in enumerate(derivatives):
         for kind in range(3):
             stacked[kind, i, : radius[i] + 1] = taps[kind]
     return _Plan(
-        *blur_cascade(tuple(levels), closeness),
+        *cascade,
         level=np.array([levels.index(sigma) for sigma in blurred]),
         smooth=stacked[0],
         first=stacked[1],
         second=stacked[2],
         radius=radius,
-        smoothed=np.array(scales) >= _SMALLEST_WHOLLY_BLURRED,
     )
 
 
@@ -324,7 +337,7 @@ def _run(
     threads: int,
 ) -> None:
     if plane.size:
-        norm = np.float32(1.0 / structure**2)
+        norm = np.float32(-math.log2(math.e) / structure**2)
         looked_at = np.zeros_like(plan.pairs)
         np.maximum.at(looked_at, plan.level, plan.radius)
         layout = cascade_layout(Cascade(plan.taps, plan.pairs, plan.stride), plane.shape[1], looked_at)
@@ -358,7 +371,6 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
     first,
     second,
     radius,
-    smoothed,
     lag,
     finish,
     held,
@@ -375,17 +387,19 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
     """Rows `first_row` to `end_row` of the measures; `blob_out` or `orientation_out` of no size is not
     written.
 
-    plane (h * w,) float32; the plan as in `_Plan`, lag to margin as in `Layout`; norm float32, ``1 / structure ** 2``.
+    plane (h * w,) float32; the plan as in `_Plan`, lag to margin as in `Layout`; norm as in `_ridge_strength`.
     """
     height = plane.size // width
     rings = room_for(start[pairs.size])
     # Three padded rows: value, slope and curvature across rows; after the last, the row's own second
     # derivatives.
-    pitch = ring_pitch + 2 * margin
+    reach = margin
+    margin *= 2
+    pitch = _STRIP + 2 * margin
     padded = room_for(3 * pitch)
-    half_rr, rc, half_cc = room_for(width), room_for(width), room_for(width)
+    half_rr, rc, half_cc = room_for(_STRIP), room_for(_STRIP), room_for(_STRIP)
     offsets = np.empty(2 * smooth.shape[1] - 1, np.uint64)
-    lines = room_for(BATCH * pitch)
+    lines = room_for(BATCH * (ring_pitch + 2 * margin))
     across = np.empty(BATCH * (2 * taps.shape[1] - 1), np.uint64)
     every = whole_rows(height, width)
 
@@ -398,75 +412,91 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
                 rings, start, held, ring_pitch, k, plane, width, begin, stop,
                 every, taps[k, : pairs[k] + 1], stride[k], lines, across,
             )  # fmt: skip
-        for row in range(max(first_row, step - finish), min(end_row, step - finish + BATCH)):
+        begin, stop = max(first_row, step - finish), min(end_row, step - finish + BATCH)
+        # Strip by strip, so that the lines that neighbouring rows share are still in the nearest cache.
+        for strip in range(0, width, _STRIP):
+            columns = min(_STRIP, width - strip)
+            # Whole cache lines to the left of what the filters along the row need, and what they need to the right.
+            left, right = max(0, strip - reach), min(width, strip + columns + reach)
+            at = margin + left - strip
             for i in range(level.size):
                 k = level[i]
                 r = radius[i]
                 value, slope, curvature = smooth[i, : r + 1], first[i, : r + 1], second[i, : r + 1]
-                offsets_across(offsets, r, 1, start[k], held[k], row, height, ring_pitch)
-                if smoothed[i]:
-                    at = start[k] + (row % held[k]) * ring_pitch
-                    _copy(span(padded, margin, width), span(rings, at, width))
-                    slope_curvature(padded, margin + pitch, pitch, rings, offsets, slope, curvature, width)
-                else:
-                    value_slope_curvature(
-                        padded, margin, pitch, rings, offsets, value, slope, curvature, width
-                    )
-                    mirror_ends(padded, margin + 2 * pitch, width, r)
-                    offsets_along(offsets, r, 1, margin + 2 * pitch)
-                    symmetric(half_rr, 0, padded, offsets, value, width)
-                mirror_ends(padded, margin, width, r)
-                offsets_along(offsets, r, 1, margin)
-                symmetric(half_cc, 0, padded, offsets, curvature, width)
-                mirror_ends(padded, margin + pitch, width, r)
-                offsets_along(offsets, r, 1, margin + pitch)
-                antisymmetric(rc, 0, padded, offsets, slope, width)
-                rr = padded[margin + 2 * pitch : margin + 2 * pitch + width] if smoothed[i] else half_rr
-                if orientation_out.size:
-                    _larger_ridge(ridge_out[row], orientation_out[row], rr, rc, half_cc, norm, i == 0)
-                if blob_out.size:
-                    _larger_measures(ridge_out[row], blob_out[row], rr, rc, half_cc, norm, i == 0)
+                source = span(rings, left, rings.size - left)
+                for row in range(begin, stop):
+                    offsets_across(offsets, r, 1, start[k], held[k], row, height, ring_pitch)
+                    ridge_row = span(ridge_out, row * width + strip, columns)
+                    if r <= 4:
+                        near_value_slope_curvature(
+                            padded, at, pitch, source, offsets, value, slope, curvature, right - left
+                        )
+                    else:
+                        value_slope_curvature(
+                            padded, at, pitch, source, offsets, value, slope, curvature, right - left
+                        )
+                    if left == 0 or right == width:
+                        for line in range(3):
+                            mirror_ends(padded, at + line * pitch, right - left, r)
+                    if r <= 4:
+                        near_second_derivatives(
+                            half_rr, rc, half_cc, padded, margin, pitch, value, slope, curvature, columns
+                        )
+                    else:
+                        offsets_along(offsets, r, 1, margin)
+                        symmetric(half_cc, 0, padded, offsets, curvature, columns)
+                        offsets_along(offsets, r, 1, margin + pitch)
+                        antisymmetric(rc, 0, padded, offsets, slope, columns)
+                        offsets_along(offsets, r, 1, margin + 2 * pitch)
+                        symmetric(half_rr, 0, padded, offsets, value, columns)
+                    if orientation_out.size:
+                        orientation_row = span(orientation_out, row * width + strip, columns)
+                        _larger_ridge(ridge_row, orientation_row, half_rr, rc, half_cc, norm, i == 0)
+                    if blob_out.size:
+                        blob_row = span(blob_out, row * width + strip, columns)
+                        _larger_measures(ridge_row, blob_row, half_rr, rc, half_cc, norm, i == 0)
 
 
 @kernel
-def _copy(out, source):  # type: ignore[no-untyped-def]
-    """A row to another place; as slices of arrays that might overlap, it goes value by value."""
-    for x in range(out.size):
-        write(out, x, read(source, x))
+def _power_of_two(x):  # type: ignore[no-untyped-def]
+    """2 ** x for -126 <= x <= 0, float32, within 3e-6 of it, 1 at 0.
 
-
-@kernel
-def _exp_minus(x):  # type: ignore[no-untyped-def]
-    """exp(-x) for x >= 0, float32, within 4e-6: a quartic at x / 16, squared four times.
-
-    Plain arithmetic, so that a loop over it becomes vector instructions, which a call of exp does not.
+    The whole part goes into the exponent's bits. Plain arithmetic, so that a loop over it becomes vector
+    instructions, which a call of exp does not.
     """
-    y = x * np.float32(0.0625)
-    y = y if y < np.float32(1) else np.float32(1)
-    p = np.float32(1) - y * (
-        np.float32(1) - y * (np.float32(0.5) - y * (np.float32(1 / 6) - y * np.float32(1 / 24)))
-    )
-    p *= p
-    p *= p
-    p *= p
-    return p * p
+    # So large that its last bit is worth one: what is added to it is rounded, and stands in its last bits.
+    shift = np.float32(1.5 * 2**23)
+    moved = x + shift
+    f = x - (moved - shift)
+    p = multiply_add(f, np.float32(9.68176e-3), np.float32(5.591975e-2))
+    p = multiply_add(f, p, np.float32(0.24022024))
+    p = multiply_add(f, p, np.float32(0.69312152))
+    return times_power_of_two(multiply_add(f, p, np.float32(1)), moved)
+
+
+@kernel
+def _exp_minus_twice(x):  # type: ignore[no-untyped-def]
+    """exp(-2 * x) for 0 <= x <= 1, float32, within 2e-5."""
+    p = multiply_add(x, np.float32(-0.10286692), np.float32(0.5149402))
+    p = multiply_add(x, p, np.float32(-1.26250687))
+    p = multiply_add(x, p, np.float32(1.98451087))
+    p = multiply_add(x, p, np.float32(-1.99874199))
+    return multiply_add(x, p, np.float32(0.99998337))
 
 
 @kernel
 def _ridge_strength(mean, square, norm):  # type: ignore[no-untyped-def]
     """Frangi's strength from half the trace and the squared half difference of the eigenvalues.
 
-    Its first factor, exp(-2 * ratio ** 2) with a ratio below 1, is a quartic at half the square, to the
-    fourth.
+    norm: ``-log2(e) / structure ** 2``.
     """
     root = np.sqrt(square)
     ratio = (mean + root) / (mean - root)
-    y = np.float32(0.5) * ratio * ratio
-    p = np.float32(1) - y * (
-        np.float32(1) - y * (np.float32(0.5) - y * (np.float32(1 / 6) - y * np.float32(1 / 24)))
-    )
-    p *= p
-    strength = p * p * (np.float32(1) - _exp_minus((mean * mean + square) * norm))
+    line = _exp_minus_twice(ratio * ratio)
+    least = np.float32(-126)
+    power = multiply_add(mean, mean, square) * norm
+    absent = _power_of_two(power if power > least else least)
+    strength = multiply_add(-line, absent, line)
     return strength if mean < np.float32(0) else np.float32(0)
 
 
@@ -476,9 +506,9 @@ def _larger_measures(ridge_out, blob_out, half_rr, rc, half_cc, norm, fresh):  #
     for x in range(ridge_out.size):
         mean = half_rr[x] + half_cc[x]
         difference = half_rr[x] - half_cc[x]
-        square = difference * difference + rc[x] * rc[x]
+        square = multiply_add(difference, difference, rc[x] * rc[x])
         strength = _ridge_strength(mean, square, norm)
-        blob = mean * mean - square if mean < np.float32(0) else np.float32(0)
+        blob = multiply_add(mean, mean, -square) if mean < np.float32(0) else np.float32(0)
         ridge_before = np.float32(0) if fresh else ridge_out[x]
         blob_before = np.float32(0) if fresh else blob_out[x]
         ridge_out[x] = strength if strength > ridge_before else ridge_before
@@ -491,7 +521,7 @@ def _larger_ridge(ridge_out, orientation_out, half_rr, rc, half_cc, norm, fresh)
     for x in range(ridge_out.size):
         mean = half_rr[x] + half_cc[x]
         difference = half_rr[x] - half_cc[x]
-        square = difference * difference + rc[x] * rc[x]
+        square = multiply_add(difference, difference, rc[x] * rc[x])
         strength = _ridge_strength(mean, square, norm)
         angle = _half_angle(difference, rc[x])
         ridge_before = np.float32(0) if fresh else ridge_out[x]

@@ -9,7 +9,10 @@ from mammocalc_kernels.gaussian_rows import (
     derivative_taps,
     gaussian_taps,
     mirrored,
+    offsets_across,
     room_for,
+    symmetric,
+    symmetric_pair,
 )
 
 FREQUENCY = np.linspace(0, np.pi, 500)
@@ -88,18 +91,61 @@ def test_derivative_taps_are_exact_for_a_parabola(sigma):
     assert whole[2] @ parabola == pytest.approx(10, abs=1e-4)
 
 
-@pytest.mark.parametrize(("before", "sigma"), [(1.118, 1.5), (1.8, 1.8), (2.5, 2.5), (8.0, 8.0)])
-def test_stencils_differentiate_a_blurred_impulse(before, sigma):
-    smooth, first, second = (taps.astype(np.float64) for taps in derivative_stencils(before, sigma))
-    left = gaussian_spectrum(before)
-    missing = gaussian_spectrum(np.sqrt(sigma**2 - before**2))
-    slope = 2 * np.sin(np.outer(FREQUENCY, np.arange(1, 5))) @ first[1:]
-    for made, wanted in (
-        (spectrum(smooth), missing),
-        (slope, FREQUENCY * missing),
-        (spectrum(second), -(FREQUENCY**2) * missing),
+@pytest.mark.parametrize(
+    ("missing", "sigma", "pairs", "truncate"),
+    [
+        (0.8, 1.5, (3, 4), 3.2),
+        (0.8, 1.5, (3, 4), 5.0),
+        (0.8, 1.75, (3, 4), 3.8),
+        (0.5, 2.2, (2, 2), 5.0),
+        (0.5, 8.0, (2, 2), 5.0),
+    ],
+)
+def test_stencils_differentiate_a_blurred_impulse(missing, sigma, pairs, truncate):
+    before = np.sqrt(sigma**2 - missing)
+    taps = gaussian_taps(before, truncate)
+    smooth, first, second = (
+        taps.astype(np.float64) for taps in derivative_stencils([(taps, 1)], before, sigma, pairs)
+    )
+    assert smooth.size == first.size == second.size == pairs[1] + 1
+    left, wanted = spectrum(taps), gaussian_spectrum(sigma)
+    slope = 2 * np.sin(np.outer(FREQUENCY, np.arange(1, first.size))) @ first[1:]
+    for made, derivative in (
+        (spectrum(smooth), wanted),
+        (slope, FREQUENCY * wanted),
+        (spectrum(second), -(FREQUENCY**2) * wanted),
     ):
-        assert (np.abs(made - wanted) * left).sum() < 8e-4 * (np.abs(wanted) * left).sum()
+        assert np.abs(made * left - derivative).sum() < 1e-3 * np.abs(derivative).sum()
+
+
+def filtered(plane, row, taps, stride):
+    """Twin: a symmetric filter across one row of a plane, mirrored, in float64."""
+    total = taps[0] * plane[row].astype(np.float64)
+    for k in range(1, taps.size):
+        for side in (-k, k):
+            total += taps[k] * plane[mirrored(row + side * stride, len(plane))]
+    return total
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("pairs", [4, 6, 8, 10])
+@pytest.mark.parametrize("row", [0, 3, 40, 56])
+def test_two_rows_at_once_are_those_of_the_filter(row, pairs, stride):
+    generator = np.random.default_rng(3)
+    plane = generator.normal(60, 9, (60, 37)).astype(np.float32)
+    height, width = plane.shape
+    taps = generator.random(pairs + 1).astype(np.float32)
+    rows = row, row + stride
+    offsets = [np.empty(2 * pairs + 1, np.uint64) for _ in rows]
+    for each, line in zip(rows, offsets, strict=True):
+        offsets_across(line, pairs, stride, 0, height, each, height, width)
+    together, alone = np.empty((2, width), np.float32), np.empty((2, width), np.float32)
+    symmetric_pair(*together, plane.reshape(-1), *offsets, taps, width)
+    for line, out in zip(offsets, alone, strict=True):
+        symmetric(out, 0, plane.reshape(-1), line, taps, width)
+    assert np.array_equal(together, alone)
+    expected = [filtered(plane, each, taps, stride) for each in rows]
+    np.testing.assert_allclose(together, expected, rtol=1e-5)
 
 
 def test_positions_beyond_the_border_mirror():

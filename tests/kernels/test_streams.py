@@ -1,7 +1,16 @@
 import numba
 import numpy as np
 import pytest
-from mammocalc_kernels.streams import clamp_left, clamp_right, prefetch, read, span, write
+from mammocalc_kernels.streams import (
+    clamp_left,
+    clamp_right,
+    multiply_add,
+    prefetch,
+    read,
+    span,
+    times_power_of_two,
+    write,
+)
 
 
 @numba.njit
@@ -30,6 +39,38 @@ def test_spans_index_the_flat_array_and_calls_keep_their_order():
         assert np.array_equal(room, first)
         assert np.array_equal(out, first[:-1] + first[1:])
         flat += 1
+
+
+@numba.njit
+def all_multiply_added(a, b, c):
+    out = np.empty_like(a)
+    for k in range(a.size):
+        out[k] = multiply_add(a[k], b[k], c[k])
+    return out
+
+
+def test_a_product_and_a_sum_are_rounded_once():
+    # Products of float32 are exact in float64, and so are these sums, for what the products lose is what is left.
+    generator = np.random.default_rng(2)
+    a, b = generator.normal(0, 9, (2, 1000)).astype(np.float32)
+    c = -(a * b)
+    expected = (a.astype(np.float64) * b.astype(np.float64) + c).astype(np.float32)
+    assert np.array_equal(all_multiply_added(a, b, c), expected)
+    assert np.count_nonzero(expected) > 900
+
+
+@numba.njit
+def all_scaled(values, powers):
+    out = np.empty_like(values)
+    for k in range(values.size):
+        out[k] = times_power_of_two(values[k], powers[k] + np.float32(1.5 * 2**23))
+    return out
+
+
+def test_a_power_of_two_goes_into_the_exponent():
+    powers = np.arange(-120, 20, dtype=np.float32)
+    values = np.random.default_rng(4).uniform(0.7, 1.5, powers.size).astype(np.float32)
+    assert np.array_equal(all_scaled(values, powers), np.ldexp(values, powers.astype(int)))
 
 
 @numba.njit
