@@ -12,7 +12,8 @@ from mammocalc.arrange.arrangement import Arrangement
 from mammocalc.classify import cluster_features
 from mammocalc.classify.classification import Classification
 from mammocalc.classify.lexicon import LABELS, Lexicon
-from mammocalc.classify.rules import LARGEST_MARGIN, Columns, Rule, weigh_rules
+from mammocalc.classify.rules import LARGEST_MARGIN, Columns, Rule
+from mammocalc.classify.weighing import Weighing
 from mammocalc.measure.measurements import Measurements
 
 FALLBACK = "unclassified"
@@ -39,10 +40,11 @@ def classify(measurements: Measurements, arrangement: Arrangement, lexicon: Lexi
     """
     rows = len(measurements)
     label, suspicion, rule, margin, runner_up = _decide(
-        lexicon.rules, calcification_columns(measurements, arrangement), lexicon, rows
+        lexicon.rules, lexicon.weighed_rules, calcification_columns(measurements, arrangement), rows
     )
     columns = cluster_features.columns(arrangement, label, LABELS)
-    of_cluster = _decide(lexicon.cluster_rules, columns, lexicon, len(arrangement.clusters["cluster_id"]))
+    clusters = len(arrangement.clusters["cluster_id"])
+    of_cluster = _decide(lexicon.cluster_rules, lexicon.weighed_cluster_rules, columns, clusters)
     return Classification(
         label, suspicion, rule, margin, runner_up, of_cluster[0], of_cluster[1], of_cluster[2]
     )
@@ -55,9 +57,9 @@ def calcification_columns(measurements: Measurements, arrangement: Arrangement) 
 
 
 def _decide(
-    rules: tuple[Rule, ...], columns: Columns, lexicon: Lexicon, rows: int
+    rules: tuple[Rule, ...], weighing: Weighing, columns: Columns, rows: int
 ) -> tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.str_], NDArray[np.float64], NDArray[np.str_]]:
-    met, signed = weigh_rules(rules, columns, lexicon.thresholds, rows)
+    met, signed = weighing.weigh(columns, rows)
     # A last rule that always holds, so that there is always a first one.
     met = np.vstack([met, np.ones(rows, np.bool_)])
     signed = np.vstack([signed, np.full(rows, np.inf)])

@@ -19,6 +19,7 @@ from mammocalc.arrange.features import FEATURES as ARRANGED
 from mammocalc.classify import cluster_features
 from mammocalc.classify.line_index import LineIndex
 from mammocalc.classify.rules import OPERATORS, Condition, Group, Rule, Threshold
+from mammocalc.classify.weighing import Weighing
 from mammocalc.errors import InvalidParameter
 from mammocalc.measure.features import FEATURES as MEASURED
 from mammocalc.measure.features import Feature
@@ -119,6 +120,16 @@ class Lexicon:
         """SHA-256 of the content in canonical form, however the file was laid out."""
         canonical = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @cached_property
+    def weighed_rules(self) -> Weighing:
+        """The rules about one calcification, laid out to be weighed."""
+        return Weighing(self.rules, self.thresholds)
+
+    @cached_property
+    def weighed_cluster_rules(self) -> Weighing:
+        """The rules about a whole cluster, laid out to be weighed."""
+        return Weighing(self.cluster_rules, self.thresholds)
 
     def with_threshold(self, name: str, value: float) -> Lexicon:
         """The same rules with one threshold moved.

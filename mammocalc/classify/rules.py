@@ -178,21 +178,3 @@ class Rule:
     reason: str
     sources: tuple[str, ...]
     when: Group
-
-
-def weigh_rules(
-    rules: tuple[Rule, ...], columns: Columns, thresholds: Mapping[str, Threshold], rows: int
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Weigh every rule on every row.
-
-    Returns
-    -------
-    met : ndarray of bool, shape (len(rules), rows)
-    margin : ndarray of float64, same shape
-        In soft edges; negative where the rule is not met.
-    """
-    met = np.zeros((len(rules), rows), np.bool_)
-    margin = np.zeros((len(rules), rows))
-    for i, rule in enumerate(rules):
-        met[i], margin[i] = rule.when.weigh(columns, thresholds, rows)
-    return met, margin
