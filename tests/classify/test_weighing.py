@@ -23,7 +23,10 @@ NESTED = Group(
                 Condition("diameter_mm", ">", "rod_calibre_mm", per="width_mm"),
                 Group(
                     "any",
-                    (Condition("score", "==", "rod_calibre_mm"), Condition("lucency", "<=", "rod_aim_deg")),
+                    (
+                        Condition("score", "==", "rod_calibre_mm"),
+                        Condition("lucency", "<=", "rod_calibre_mm"),
+                    ),
                 ),
             ),
         ),
