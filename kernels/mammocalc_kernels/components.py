@@ -11,11 +11,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 from numpy.typing import ArrayLike, NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.growing import with_room
-from mammocalc_kernels.streams import prefetch
+from mammocalc_kernels.streams import prefetch, read, span
 
 # How many components ahead the plane is asked for: as many as are measured while memory answers.
 _AHEAD = 8
@@ -137,8 +141,7 @@ def label_runs(mask: NDArray[np.bool_] | NDArray[np.uint8], threads: int = 1) ->
     """
     _check(mask, "mask", (np.bool_, np.uint8))
     pixels = mask.reshape(-1).view(np.uint8)
-    words = pixels[: pixels.size // 8 * 8].view(np.uint64)
-    found = run_bands(partial(_runs_of_mask, pixels, words, mask.shape[1]), mask.shape[0], threads)
+    found = run_bands(partial(_runs_of_mask, pixels, mask.shape[1]), mask.shape[0], threads)
     row, start, stop = (np.concatenate(part) for part in zip(*found, strict=True))
     labels, count = _join(row, start, stop)
     return Runs(*_group(labels, count, row, start, stop))
@@ -315,69 +318,99 @@ def _check_inside(runs: Runs | PeakedRuns, shape: tuple[int, ...]) -> None:
         raise ValueError(f"runs lie outside an image of shape {tuple(shape)}")
 
 
-@kernel
-def _append_runs(pixels, words, begin, end, row, rows, starts, stops, count):  # type: ignore[no-untyped-def]
-    """Append the runs of what is not zero in ``pixels[begin:end]``, one row, and return the new number of
-    runs.
+@intrinsic
+def _bits_of_mask(typingctx: Any, mask: Any, at: Any) -> Any:
+    """Which of the 64 bytes of a flat mask from `at` on are not zero, the first in the lowest bit; not checked."""
 
-    `pixels` uint8; `words` uint64, the same memory as far as it fills whole words. 64 pixels are passed over
-    at once where they are all background, or all ones inside a run.
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(ir.IntType(8), 64)
+        pixels = _load(context, builder, signature.args[0], args[0], args[1], vector)
+        zeros = ir.Constant(vector, [0] * vector.count)
+        return builder.bitcast(builder.icmp_unsigned("!=", pixels, zeros), ir.IntType(64))
+
+    return types.uint64(mask, types.intp), generate
+
+
+@intrinsic
+def _bits_above(typingctx: Any, line: Any, threshold: Any, at: Any) -> Any:
+    """Which of the 64 float32 of a row from `at` on are above their threshold, as `_bits_of_mask`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(ir.FloatType(), 64)
+        values, thresholds = (
+            _load(context, builder, signature.args[i], args[i], args[2], vector) for i in (0, 1)
+        )
+        return builder.bitcast(builder.fcmp_ordered(">", values, thresholds), ir.IntType(64))
+
+    return types.uint64(line, threshold, types.intp), generate
+
+
+def _load(context: Any, builder: Any, array: Any, value: Any, at: Any, vector: Any) -> Any:
+    """Build the load of a vector from a contiguous array."""
+    place = builder.gep(make_array(array)(context, builder, value).data, [at])
+    item = context.get_abi_sizeof(context.get_data_type(array.dtype))
+    return builder.load(builder.bitcast(place, vector.as_pointer()), align=item)
+
+
+@intrinsic
+def _lowest_bit(typingctx: Any, bits: Any) -> Any:
+    """Number of the lowest bit that is set in a uint64; not of 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate
+
+
+@kernel
+def _append_edges(bits, before, at, edges, used):  # type: ignore[no-untyped-def]
+    """Append where runs begin and end in 64 pixels of a row, the first at `at`; the new number of edges.
+
+    `before` is 1 where the pixel before them is object, else 0.
     """
-    open_run = False
-    at = begin
-    while at < end:
-        next_stop = min(end, at - at % 8 + 8)
-        if next_stop - at == 8:
-            passed = np.uint64(0x0101010101010101) if open_run else np.uint64(0)
-            if at + 64 <= end and _eight_equal(words, np.uint64(at // 8), passed):
-                at += 64
-                continue
-            if words[np.uint64(at // 8)] == passed:
-                at += 8
-                continue
-        for x in range(at, next_stop):
-            if (pixels[np.uint64(x)] != 0) != open_run:
-                if open_run:
-                    stops[count] = x - begin
-                    count += 1
-                else:
-                    rows[count] = row
-                    starts[count] = x - begin
-                open_run = not open_run
-        at = next_stop
-    if open_run:
-        stops[count] = end - begin
-        count += 1
-    return count
+    changes = bits ^ (bits << np.uint64(1) | before)
+    while changes != np.uint64(0):
+        edges[np.uint64(used)] = at + _lowest_bit(changes)
+        used += 1
+        changes &= changes - np.uint64(1)
+    return used
 
 
 @kernel
-def _eight_equal(words, i, value):  # type: ignore[no-untyped-def]
-    """Whether the eight words from `i` on all have the value; unsigned, so that no index is tested."""
-    one = np.uint64(1)
-    different = words[i] ^ value
-    for _ in range(7):
-        i += one
-        different |= words[i] ^ value
-    return different == np.uint64(0)
+def _end_row(before, row, width, rows, known, edges, used):  # type: ignore[no-untyped-def]
+    """End a run that reaches the border, and note the row of all runs from number `known` on."""
+    if before != np.uint64(0):
+        edges[used] = width
+        used += 1
+    for i in range(known, used // 2):
+        rows[i] = row
+    return used
 
 
 @kernel
-def _runs_of_mask(pixels, words, width, first, end):  # type: ignore[no-untyped-def]
-    """Row, start and stop (int32) of the runs of rows `first` to `end` of a flat mask, in raster order.
+def _runs_of_mask(mask, width, first, end):  # type: ignore[no-untyped-def]
+    """Row, start and stop (int32) of the runs of rows `first` to `end` of a flat uint8 mask, in raster order.
 
-    Arguments as in `_append_runs`.
+    64 pixels at once become bits, and the bits that differ from the one before are the runs' edges.
     """
-    most = width // 2 + 1
-    rows, starts, stops = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
-    count = 0
+    edges, rows = np.empty(width + 1, np.int32), np.empty(width // 2 + 1, np.int32)
+    used = 0
     for row in range(first, end):
-        if count + most > rows.size:
-            rows = with_room(rows, count, most)
-            starts = with_room(starts, count, most)
-            stops = with_room(stops, count, most)
-        count = _append_runs(pixels, words, row * width, (row + 1) * width, row, rows, starts, stops, count)
-    return rows[:count].copy(), starts[:count].copy(), stops[:count].copy()
+        known = used // 2
+        edges, rows = with_room(edges, used, width + 1), with_room(rows, known, width // 2 + 1)
+        before = np.uint64(0)
+        for at in range(0, width, 64):
+            begin = row * width + at
+            if at + 64 <= width:
+                bits = _bits_of_mask(mask, begin)
+            else:
+                bits = np.uint64(0)
+                for j in range(width - at):
+                    bits |= np.uint64(mask[begin + j] != 0) << np.uint64(j)
+            used = _append_edges(bits, before, at, edges, used)
+            before = bits >> np.uint64(63)
+        used = _end_row(before, row, width, rows, known, edges, used)
+    return rows[: used // 2].copy(), edges[0:used:2].copy(), edges[1:used:2].copy()
 
 
 @kernel
@@ -395,28 +428,33 @@ def _runs_above(response, low, high, step, first, end):  # type: ignore[no-untyp
     column (int32) and value (float32) of each run's maximum, and whether one of its pixels is above `high`.
     """
     width = response.shape[1]
-    flags = np.zeros(8 * (width // 8 + 1), np.uint8)
-    words = flags.view(np.uint64)
     threshold = np.empty(width, np.float32)
-    most = width // 2 + 1
-    rows, starts, stops = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
-    count = 0
+    edges, rows = np.empty(width + 1, np.int32), np.empty(width // 2 + 1, np.int32)
+    used = 0
     for row in range(first, end):
         if row == first or row % step == 0:
             _spread(low[row // step], step, threshold)
+        known = used // 2
+        edges, rows = with_room(edges, used, width + 1), with_room(rows, known, width // 2 + 1)
         line = response[row]
-        for x in range(width):
-            flags[x] = line[x] > threshold[x]
-        if count + most > rows.size:
-            rows = with_room(rows, count, most)
-            starts = with_room(starts, count, most)
-            stops = with_room(stops, count, most)
-        count = _append_runs(flags, words, 0, width, row, rows, starts, stops, count)
+        before = np.uint64(0)
+        for at in range(0, width, 64):
+            if at + 64 <= width:
+                bits = _bits_above(line, threshold, at)
+            else:
+                bits = np.uint64(0)
+                for j in range(width - at):
+                    bits |= np.uint64(line[at + j] > threshold[at + j]) << np.uint64(j)
+            used = _append_edges(bits, before, at, edges, used)
+            before = bits >> np.uint64(63)
+        used = _end_row(before, row, width, rows, known, edges, used)
+    count = used // 2
+    rows, starts, stops = rows[:count].copy(), edges[0:used:2].copy(), edges[1:used:2].copy()
     peaks, values = np.empty(count, np.int32), np.empty(count, np.float32)
     seeded = np.empty(count, np.bool_)
     for i in range(count):
         peaks[i], values[i], seeded[i] = _run_peak(response, high, step, rows[i], starts[i], stops[i])
-    return rows[:count], starts[:count], stops[:count], peaks, values, seeded
+    return rows, starts, stops, peaks, values, seeded
 
 
 @kernel
@@ -572,7 +610,7 @@ def _features(offsets, row, start, stop, plane):  # type: ignore[no-untyped-def]
     tallest = 0
     for k in range(count):
         tallest = max(tallest, row[offsets[k + 1] - 1] - row[offsets[k]] + 1)
-    chain = np.empty((2, 2 * tallest), np.int64)
+    chain = np.empty((3, tallest + 1), np.int64)
     for k in range(count):
         first, end = offsets[k], offsets[k + 1]
         if k + _AHEAD < count:
@@ -614,22 +652,25 @@ def _features(offsets, row, start, stop, plane):  # type: ignore[no-untyped-def]
 def _geometry(row, start, stop, first, end, area, bounds, centroid, moments, k):  # type: ignore[no-untyped-def]
     """Area, bounds, centroid and central moments of component k, from exact integer sums."""
     row_0, col_0 = np.int64(row[first]), np.int64(start[first])
-    n = sum_r = sum_c = sum_rr = sum_rc = sum_cc = np.int64(0)
+    n = sum_r = twice_c = sum_rr = twice_rc = six_cc = np.int64(0)
     col_min, col_max = start[first], stop[first]
     for i in range(first, end):
-        r = row[i] - row_0
-        a = start[i] - col_0
-        b = stop[i] - 1 - col_0
-        length = b - a + 1
-        run_c = (a + b) * length // 2
+        at = np.uint64(i)
+        r = row[at] - row_0
+        a = start[at] - col_0
+        b = stop[at] - col_0
+        length = b - a
         n += length
         sum_r += r * length
         sum_rr += r * r * length
-        sum_c += run_c
-        sum_rc += r * run_c
-        sum_cc += (b * (b + 1) * (2 * b + 1) - (a - 1) * a * (2 * a - 1)) // 6
-        col_min = min(col_min, start[i])
-        col_max = max(col_max, stop[i])
+        run_c = (a + b - 1) * length
+        twice_c += run_c
+        twice_rc += r * run_c
+        # Sums of whole squares up to a number, times 6.
+        six_cc += b * (b - 1) * (2 * b - 1) - a * (a - 1) * (2 * a - 1)
+        col_min = min(col_min, start[at])
+        col_max = max(col_max, stop[at])
+    sum_c, sum_rc, sum_cc = twice_c // 2, twice_rc // 2, six_cc // 6
     area[k] = n
     bounds[k, 0] = row[first]
     bounds[k, 1] = col_min
@@ -637,10 +678,21 @@ def _geometry(row, start, stop, first, end, area, bounds, centroid, moments, k):
     bounds[k, 3] = col_max
     centroid[k, 0] = row_0 + sum_r / n
     centroid[k, 1] = col_0 + sum_c / n
-    scale = 1.0 / (np.float64(n) * np.float64(n))
-    moments[k, 0] = np.float64(n * sum_rr - sum_r * sum_r) * scale
-    moments[k, 1] = np.float64(n * sum_rc - sum_r * sum_c) * scale
-    moments[k, 2] = np.float64(n * sum_cc - sum_c * sum_c) * scale
+    moments[k, 0] = _central(n, sum_r, sum_r, sum_rr)
+    moments[k, 1] = _central(n, sum_r, sum_c, sum_rc)
+    moments[k, 2] = _central(n, sum_c, sum_c, sum_cc)
+
+
+@kernel
+def _central(n, sum_a, sum_b, sum_ab):  # type: ignore[no-untyped-def]
+    """``mean(a * b) - mean(a) * mean(b)`` of n pixels from their integer sums."""
+    largest = max(np.float64(n) * np.float64(abs(sum_ab)), np.float64(abs(sum_a)) * np.float64(abs(sum_b)))
+    if largest < 2.0**62:
+        return np.float64(n * sum_ab - sum_a * sum_b) / (np.float64(n) * np.float64(n))
+    # A large part of the image: these products have more than 64 bits.
+    mean_a, mean_b = sum_a // n, sum_b // n
+    rest_a, rest_b = np.float64(sum_a - n * mean_a) / n, np.float64(sum_b - n * mean_b) / n
+    return np.float64(sum_ab - mean_a * sum_b - mean_b * (sum_a - n * mean_a)) / n - rest_a * rest_b
 
 
 @kernel
@@ -692,55 +744,66 @@ def _outline(row, start, stop, first, end, area):  # type: ignore[no-untyped-def
 
 @kernel
 def _hull_area(row, start, stop, first, end, chain):  # type: ignore[no-untyped-def]
-    """Area of the convex hull of the pixel squares; `chain` (2, 2 * rows) int64 is scratch.
+    """Area of the convex hull of the pixel squares; `chain` (3, rows + 1) int64 is scratch.
 
-    The left and the right boundary are each hulled by a monotone chain down the rows, then integrated over
-    the rows.
+    The left and the right boundary are each hulled by a monotone chain down the edges between rows, the outer of the
+    two rows' ends at each, then integrated over the rows.
     """
+    top = np.int64(row[first])
+    bottom = np.int64(row[end - 1]) - top
+    ends = chain[0]
+    down, out = chain[1], chain[2]
     doubled = np.int64(0)
     for side in range(2):
-        used = 0
-        i = first
-        while i < end:
-            j = i
-            extreme = np.int64(start[i]) if side == 0 else -np.int64(stop[i])
-            while j < end and row[j] == row[i]:
-                extreme = min(extreme, np.int64(start[j]) if side == 0 else -np.int64(stop[j]))
-                j += 1
-            for y in range(np.int64(row[i]), np.int64(row[i]) + 2):
-                while used >= 2:
-                    turn = (chain[0, used - 1] - chain[0, used - 2]) * (extreme - chain[1, used - 2]) - (
-                        chain[1, used - 1] - chain[1, used - 2]
-                    ) * (y - chain[0, used - 2])
-                    if turn > 0:
-                        break
-                    used -= 1
-                chain[0, used] = y
-                chain[1, used] = extreme
-                used += 1
-            i = j
-        for v in range(1, used):
-            doubled -= (chain[0, v] - chain[0, v - 1]) * (chain[1, v] + chain[1, v - 1])
+        # A row's runs are in order: of those written to one place the outermost is the last.
+        if side == 0:
+            for i in range(end - 1, first - 1, -1):
+                ends[np.uint64(row[i] - top)] = start[i]
+        else:
+            for i in range(first, end):
+                ends[np.uint64(row[i] - top)] = -np.int64(stop[i])
+        used = np.uint64(0)
+        one = np.uint64(1)
+        above = ends[0]
+        for y in range(bottom + 2):
+            below = ends[np.uint64(y if y < bottom else bottom)]
+            x = min(above, below)
+            above = below
+            while used > one:
+                last, before = used - one, used - one - one
+                turn = (down[last] - down[before]) * (x - out[before]) - (out[last] - out[before]) * (
+                    y - down[before]
+                )
+                if turn > 0:
+                    break
+                used = last
+            down[used] = y
+            out[used] = x
+            used += one
+        for v in range(one, used):
+            before = v - one
+            doubled -= (down[v] - down[before]) * (out[v] + out[before])
     return 0.5 * doubled
 
 
 @kernel
 def _intensity(row, start, stop, first, end, plane, area):  # type: ignore[no-untyped-def]
     """Mean, deviation, minimum, maximum, and row and column of the maximum, of the plane under the runs."""
-    reference = np.float64(plane[row[first], start[first]])
+    columns = plane.shape[1]
+    pixels = span(plane, 0, plane.size)
+    reference = np.float64(read(pixels, np.int64(row[first]) * columns + start[first]))
     total = squares = 0.0
     lowest, highest = np.inf, -np.inf
-    peak_row, peak_col = row[first], start[first]
+    peak = np.int64(row[first]) * columns + start[first]
     for i in range(first, end):
-        for x in range(start[i], stop[i]):
-            value = np.float64(plane[row[i], x])
+        line = np.int64(row[i]) * columns
+        for at in range(line + start[i], line + stop[i]):
+            value = np.float64(read(pixels, at))
             total += value - reference
             squares += (value - reference) * (value - reference)
-            if value < lowest:
-                lowest = value
-            if value > highest:
-                highest = value
-                peak_row, peak_col = row[i], x
+            lowest = value if value < lowest else lowest
+            peak = at if value > highest else peak
+            highest = value if value > highest else highest
     mean = total / area
     spread = np.sqrt(max(squares / area - mean * mean, 0.0))
-    return reference + mean, spread, lowest, highest, peak_row, peak_col
+    return reference + mean, spread, lowest, highest, peak // columns, peak % columns

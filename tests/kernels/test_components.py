@@ -283,6 +283,28 @@ def test_features_of_single_pixels_disks_and_rings():
     assert found.peak[1].tolist() == np.argwhere(mask)[1].tolist()
 
 
+def test_moments_of_a_component_as_large_as_an_image():
+    """Products of its sums have more than 64 bits."""
+    mask = np.zeros((2400, 3002), np.uint8)
+    mask[::2, 1:-1] = 1
+    mask[1::2, 1:1501] = 1
+    found = component_features(label_runs(mask), np.zeros(mask.shape, np.uint16))
+    row, col = np.nonzero(mask)
+    twin = np.cov(row, col, bias=True)
+    assert found.area == row.size
+    assert np.allclose(found.centroid[0], (row.mean(), col.mean()), rtol=1e-12)
+    assert np.allclose(found.moments[0], (twin[0, 0], twin[0, 1], twin[1, 1]), rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize("width", [1, 63, 64, 65, 127, 128, 192, 200])
+def test_runs_begin_and_end_anywhere_in_a_word(width):
+    mask = np.random.default_rng(width).integers(0, 3, (40, width), np.uint8)
+    mask[1], mask[2], mask[3, -1], mask[4, 0] = 0, 255, 128, 2
+    for runs in (label_runs(mask), runs_above(mask.astype(np.float32), 0.5)):
+        runs_are_in_order(runs)
+        assert np.array_equal(label_image(runs, mask.shape), raster_labels(mask))
+
+
 def test_nan_spoils_mean_and_deviation_only():
     mask = np.ones((3, 5), bool)
     plane = np.arange(15, dtype=np.float32).reshape(3, 5)
