@@ -52,15 +52,18 @@ def distribution_of(
     shape = shape_of(points)
     few = len(points) < parameters.group_members
     ratio = parameters.line_axis_ratio_few if few else parameters.line_axis_ratio
-    # A short narrow cluster is in one duct; in a long one that shows by how little it scatters.
     narrow = len(points) >= parameters.line_members and shape.linearity <= ratio
     short = shape.extent_mm <= parameters.group_extent_mm
-    if narrow and (short or scatter_mm(points) <= parameters.line_scatter_mm):
+    aimed = nipple is not None and is_wedge(points, shape, nipple, parameters)
+    # A short narrow cluster is in one duct, a long one where it scatters little; a still longer one that aims at the
+    # nipple is in a duct and its branches.
+    branches = aimed and shape.extent_mm > parameters.line_extent_mm
+    if narrow and (short or (not branches and scatter_mm(points) <= parameters.line_scatter_mm)):
         return "linear"
     if is_diffuse(points, breast_area_mm2, parameters):
         return "diffuse"
     long = shape.extent_mm > parameters.segment_extent_mm
-    if long and nipple is not None and is_wedge(points, shape, nipple, parameters):
+    if long and aimed:
         return "segmental"
     return "grouped" if short else "regional"
 

@@ -135,6 +135,12 @@ class ArrangeParameters:
     vessel_straight_per_mm: float = bounded(
         0.11, 0.0, 2.0, "interrupted strands bent so little are plaques, even if they are two or long"
     )
+    vessel_rough_per_mm: float = bounded(
+        0.4, 0.0, 2.0, "plaques as rough as on film are bent up to this much, in a long chain on a vessel"
+    )
+    vessel_rough_length_mm: float = bounded(30.0, 1.0, 200.0, "such a chain is at least this long")
+    vessel_rough_paired_mm: float = bounded(5.0, 0.5, 100.0, "and has two walls over this length")
+    vessel_rough_fraction: float = bounded(0.5, 0.0, 1.0, "and this share of it lies on a vessel")
     vessel_fraction: float = bounded(0.6, 0.0, 1.0, "least share of a chain's length that lies on a vessel")
     ridge_clear: float = bounded(1.0, 0.0, 20.0, "a vessel stands this many standard errors above its sides")
 
@@ -197,6 +203,9 @@ class ArrangeParameters:
     )
     line_scatter_mm: float = bounded(
         0.7, 0.1, 5.0, "in a longer linear cluster members scatter at most this much about a smooth curve"
+    )
+    line_extent_mm: float = bounded(
+        22.0, 2.0, 100.0, "what is still longer and aims at the nipple is a segment, however narrow"
     )
     wedge_deg: float = bounded(28.0, 5.0, 180.0, "largest opening of a segment, as seen from the nipple")
     wedge_aim_deg: float = bounded(15.0, 5.0, 90.0, "a segment's long axis aims at the nipple this well")

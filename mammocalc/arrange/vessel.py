@@ -87,10 +87,13 @@ def looks_like_vessel(
 
     The casts of a duct in a row are not: they are short, and aim at the nipple. Two neighbouring ducts full of casts
     look like two walls: a chain that aims at the nipple, or whose aim is not known, is a vessel only with strands
-    longer than casts, or bent less. Strands longer than any plaque, without a second wall, are threads.
+    longer than casts, or bent less. Strands longer than any plaque, without a second wall, are threads. Plaques as
+    rough as casts are believed in a long chain with two walls on a vessel that is seen beside them.
     """
     if members < 2 or curve.misalignment_deg > parameters.vessel_bend_deg:
         return False
+    if _is_long_on_vessel(curve, fraction, parameters) and bend <= parameters.vessel_rough_per_mm:
+        return True
     if bend > parameters.vessel_bend_per_mm:
         return False
     walls = curve.paired_length_mm >= parameters.vessel_paired_mm
@@ -134,6 +137,14 @@ def looks_like_vessel(
         return True
     clear = fraction >= parameters.vessel_long_fraction or curve.length_mm >= parameters.vessel_far_mm
     return strand >= parameters.vessel_long_strand_mm and single_wall and clear and nearly
+
+
+def _is_long_on_vessel(curve: Curve, fraction: float, parameters: ArrangeParameters) -> bool:
+    return (
+        curve.length_mm >= parameters.vessel_rough_length_mm
+        and curve.paired_length_mm >= parameters.vessel_rough_paired_mm
+        and fraction >= parameters.vessel_rough_fraction
+    )
 
 
 def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDArray[np.bool_]:

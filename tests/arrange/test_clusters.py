@@ -67,17 +67,26 @@ class TestDistribution:
         rows = put(candidates, np.array([75, 45]) + turned(points, angle_deg))
         assert distribution(arrange(make_scene(), candidates.measurements()), rows) == "regional"
 
-    @pytest.mark.parametrize(("apart_mm", "name"), [(0.6, "linear"), (3.0, "segmental")])
-    def test_a_long_narrow_one_is_linear_in_one_duct_only(self, candidates, make_scene, apart_mm, name):
+    @pytest.mark.parametrize(
+        ("apart_mm", "length_mm", "turn_deg", "name"),
+        [
+            (0.6, 30.0, 0.0, "segmental"),
+            (0.6, 21.0, 0.0, "linear"),
+            (0.6, 30.0, 40.0, "linear"),
+            (3.0, 30.0, 0.0, "segmental"),
+            (3.0, 30.0, 40.0, "regional"),
+        ],
+    )
+    def test_a_narrow_one_is_linear_unless_it_leads_far_towards_the_nipple(
+        self, candidates, make_scene, apart_mm, length_mm, turn_deg, name
+    ):
         rng = np.random.default_rng(6)
-        rows = put(
-            candidates,
-            [
-                (75 + side * apart_mm + rng.normal(0, 0.2), x)
-                for x in np.linspace(40, 70, 14)
-                for side in (-0.5, 0.5)
-            ],
-        )
+        row = [
+            (side * apart_mm + rng.normal(0, 0.2), x)
+            for x in np.linspace(-length_mm / 2, length_mm / 2, 14)
+            for side in (-0.5, 0.5)
+        ]
+        rows = put(candidates, np.array([75, 55]) + turned(np.array(row), turn_deg))
         assert distribution(arrange(make_scene(), candidates.measurements()), rows) == name
 
     def test_diffuse(self, candidates, make_scene):

@@ -617,8 +617,31 @@ class TestBothSidesOfAThreshold:
 
     @pytest.mark.parametrize(("bend_per_mm", "is_vessel"), [(0.219, True), (0.221, False)])
     def test_strands_that_wander_are_no_plaques(self, labelled, sized, bend_per_mm, is_vessel):
-        walls = {"paired_length_mm": 20.0, "chain_length_mm": 30.0, "vessel_fraction": 1.0}
+        walls = {"paired_length_mm": 20.0, "chain_length_mm": 29.0, "vessel_fraction": 1.0}
         chain = {**VESSEL, **walls, "chain_curvature_per_mm": bend_per_mm}
+        assert (labelled(sized(2.0, 0.3, **chain, **CAST)).label[0] == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(
+        ("change", "is_vessel"),
+        [
+            ({}, True),
+            ({"chain_nipple_angle_deg": 3.0, "chain_strand_mm": 0.5}, True),
+            ({"chain_curvature_per_mm": 0.41}, False),
+            ({"chain_length_mm": 29.9}, False),
+            ({"paired_length_mm": 4.9}, False),
+            ({"vessel_fraction": 0.49}, False),
+            ({"chain_misalignment_deg": 28.1}, False),
+        ],
+    )
+    def test_rough_plaques_are_believed_on_a_long_visible_vessel(self, labelled, sized, change, is_vessel):
+        rough = {
+            "chain_curvature_per_mm": 0.39,
+            "chain_length_mm": 30.1,
+            "paired_length_mm": 5.1,
+            "vessel_fraction": 0.51,
+            "chain_misalignment_deg": 27.9,
+        }
+        chain = {**VESSEL, **rough, **change}
         assert (labelled(sized(2.0, 0.3, **chain, **CAST)).label[0] == "vascular") is is_vessel
 
     def test_rules_and_chains_agree_on_what_is_a_vessel(self, labelled, sized):
@@ -626,9 +649,9 @@ class TestBothSidesOfAThreshold:
         parameters = ArrangeParameters()
         kinds = Counter()
         for _ in range(1500):
-            length, paired, strand, misaligned = rng.uniform(0, (22, 12, 6, 30))
+            length, paired, strand, misaligned = rng.uniform(0, (36, 12, 6, 30))
             paired = min(length, paired)
-            calcified, fraction, aim, bend = rng.uniform((0.5, 0, 0, 0.05), (1, 1, 60, 0.25))
+            calcified, fraction, aim, bend = rng.uniform((0.5, 0, 0, 0.05), (1, 1, 60, 0.3))
             members = int(rng.integers(2, 5))
             curve = Curve(np.empty((0, 2)), length, 1.0, calcified, math.nan, paired, misaligned, strand)
             is_vessel = bool(looks_like_vessel(curve, members, fraction, aim, bend, parameters))
