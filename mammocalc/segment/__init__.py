@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mammocalc.prepare.scene import Scene
 from mammocalc.segment.company import COMPANY, company_of
-from mammocalc.segment.components import Search, lump_components, searched_cells, speck_components
+from mammocalc.segment.components import lump_components, searched_cells, speck_components
 from mammocalc.segment.objects import Objects, lumps_over_specks, outlined_objects
 from mammocalc.segment.parameters import SegmentParameters
 from mammocalc.segment.regions import Regions
@@ -48,21 +48,30 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
        1189-1232, doi 10.1214/aos/1013203451.
     """
     from mammocalc_kernels.compile import run_each
+    from mammocalc_kernels.scratch import scratch_plane
 
     parameters = parameters or SegmentParameters()
     inside = searched_cells(scene, parameters.skin_margin_mm)
     if not inside.any():
         return _as_regions(_no_objects(), np.empty(0), scene.plane.shape)
 
-    def searched(search: Search, ring_mm: float) -> tuple[Objects, NDArray[np.int32]]:
-        owner = np.zeros(scene.plane.shape, np.int32)
-        components = search(scene, inside, parameters, threads)
-        return outlined_objects(scene, components, owner, ring_mm, parameters, threads), owner
+    shape, ring_mm = scene.plane.shape, parameters.background_ring_mm
 
-    ring_mm = parameters.background_ring_mm
-    searches = (speck_components, ring_mm), (lump_components, 2 * ring_mm)
-    (specks, owner), (lumps, _) = run_each(lambda search: searched(*search), searches, threads)
-    objects = lumps_over_specks(specks, lumps, owner, parameters)
+    def searched_specks() -> Objects:
+        owned = scratch_plane(shape, np.int32, cleared=True)
+        with scratch_plane(shape, np.float32) as response, owned as owner:
+            components = speck_components(scene, inside, response, parameters, threads)
+            return outlined_objects(scene, components, owner, ring_mm, parameters, threads)
+
+    def searched_lumps() -> Objects:
+        components = lump_components(scene, inside, parameters, threads)
+        with scratch_plane(shape, np.int32, cleared=True) as owner:
+            return outlined_objects(scene, components, owner, 2 * ring_mm, parameters, threads)
+
+    searches = (searched_specks, searched_lumps)
+    specks, lumps = run_each(lambda search: search(), searches, threads)
+    with scratch_plane(shape, np.int32, cleared=True) as owner:
+        objects = lumps_over_specks(specks, lumps, owner, parameters)
     place = (
         objects.evidence["row"] * scene.pixel_spacing_mm,
         objects.evidence["col"] * scene.pixel_spacing_mm,

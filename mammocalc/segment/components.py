@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,10 +39,6 @@ class Components:
     tile: int
 
 
-Search = Callable[[Scene, NDArray[np.bool_], SegmentParameters, int], Components]
-"""`speck_components` or `lump_components`."""
-
-
 def searched_cells(scene: Scene, skin_margin_mm: float) -> NDArray[np.bool_]:
     """Cells of the anatomy grid that are searched, cropped to the plane.
 
@@ -60,33 +55,42 @@ def searched_cells(scene: Scene, skin_margin_mm: float) -> NDArray[np.bool_]:
 
 
 def speck_components(
-    scene: Scene, inside: NDArray[np.bool_], parameters: SegmentParameters, threads: int
+    scene: Scene,
+    inside: NDArray[np.bool_],
+    response: NDArray[np.float32],
+    parameters: SegmentParameters,
+    threads: int,
 ) -> Components:
-    """Components at the scales of specks and thin rods, searched at full resolution."""
+    """Components at the scales of specks and thin rods, searched at full resolution; `response` is filled."""
     pitch = scene.pixel_spacing_mm
     finest = max(0.8, parameters.finest_scale_mm / pitch)
     thresholds = parameters.growth_response, parameters.seed_response
-    return _components(
-        scene, inside, 1, (finest, parameters.speck_scale_mm / pitch), thresholds, parameters, threads
-    )
+    scales = finest, parameters.speck_scale_mm / pitch
+    return _components(scene, scene.plane, inside, response, 1, scales, thresholds, parameters, threads)
 
 
 def lump_components(
     scene: Scene, inside: NDArray[np.bool_], parameters: SegmentParameters, threads: int
 ) -> Components:
     """Components at the scales of coarse calcifications, searched on a block mean of the plane."""
+    from mammocalc_kernels.gaussian import decimate
+
     factor = max(1, round(parameters.speck_scale_mm / scene.pixel_spacing_mm))
     pitch = factor * scene.pixel_spacing_mm
     finest = max(0.8, parameters.speck_scale_mm / pitch)
     thresholds = parameters.lump_growth_response, parameters.lump_seed_response
-    return _components(
-        scene, inside, factor, (finest, parameters.coarsest_scale_mm / pitch), thresholds, parameters, threads
-    )
+    scales = finest, parameters.coarsest_scale_mm / pitch
+    plane = scene.plane if factor == 1 else decimate(scene.plane, factor, threads=threads)
+    # Not cleared: what is not searched is not looked at.
+    response = np.empty(plane.shape, np.float32)
+    return _components(scene, plane, inside, response, factor, scales, thresholds, parameters, threads)
 
 
 def _components(
     scene: Scene,
+    plane: NDArray[np.float32],
     inside: NDArray[np.bool_],
+    response: NDArray[np.float32],
     factor: int,
     scales_px: tuple[float, float],
     thresholds: tuple[float, float],
@@ -94,21 +98,18 @@ def _components(
     threads: int,
 ) -> Components:
     from mammocalc_kernels.components import hysteresis_runs
-    from mammocalc_kernels.gaussian import decimate
     from mammocalc_kernels.scale_space import blob_response
     from mammocalc_kernels.texture import tile_quantiles
 
-    plane = scene.plane if factor == 1 else decimate(scene.plane, factor, threads=threads)
     cell = max(1, scene.anatomy.step // factor)
     inside = _resampled(inside, scene.anatomy.step / factor, cell, plane.shape)
     sigmas = gaussian_scales(*scales_px, parameters.scale_ratio)
     spread = response_spread(plane, inside, cell, sigmas, threads)
-    response = blob_response(
+    blob_response(
         plane,
         sigmas,
         (1.0 / spread).astype(np.float32),
-        # Not cleared: what is not searched is not looked at.
-        out=np.empty(plane.shape, np.float32),
+        out=response,
         wanted=_searched_columns(inside, cell, plane.shape),
         threads=threads,
     )
