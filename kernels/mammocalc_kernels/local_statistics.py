@@ -77,17 +77,43 @@ def local_statistics(
 
 
 @kernel
-def _exchange(sums, squares, at, new, new_at, old, old_at, n):  # type: ignore[no-untyped-def]
-    """Add the new row to the column sums and take the old one away."""
-    s = span(sums, at, n)
-    q = span(squares, at, n)
-    a = span(new, new_at, n)
-    b = span(old, old_at, n)
-    for c in range(n):
-        x = np.int32(read(a, c))
-        y = np.int32(read(b, c))
-        write(s, c, s[c] + (x - y))
-        write(q, c, q[c] + np.int64(x - y) * np.int64(x + y))
+def _place(position, apart):  # type: ignore[no-untyped-def]
+    """Where the column sum of a position is: even positions first, then, from `apart` on, odd ones.
+
+    A window is odd: what leaves it at neighbouring even positions are neighbouring odd ones.
+    """
+    return (position & 1) * apart + (position >> 1)
+
+
+@kernel
+def _exchange(sums, squares, apart, position, new, new_at, old, old_at, n):  # type: ignore[no-untyped-def]
+    """Add `n` pixels of the new row to the column sums from `position` on and take those of the old one away."""
+    ahead = min(position & 1, n)
+    pairs = (n - ahead) // 2
+    first = (position + ahead) >> 1
+    a, b = span(new, new_at + ahead, 2 * pairs), span(old, old_at + ahead, 2 * pairs)
+    even, odd = span(sums, first, pairs), span(sums, apart + first, pairs)
+    even_squares, odd_squares = span(squares, first, pairs), span(squares, apart + first, pairs)
+    for k in range(pairs):
+        x, y = np.int32(read(a, 2 * k)), np.int32(read(b, 2 * k))
+        write(even, k, even[k] + (x - y))
+        write(even_squares, k, even_squares[k] + np.int64(x - y) * np.int64(x + y))
+    for k in range(pairs):
+        x, y = np.int32(read(a, 2 * k + 1)), np.int32(read(b, 2 * k + 1))
+        write(odd, k, odd[k] + (x - y))
+        write(odd_squares, k, odd_squares[k] + np.int64(x - y) * np.int64(x + y))
+    if ahead:
+        _exchange_one(sums, squares, _place(position, apart), new[new_at], old[old_at])
+    if ahead + 2 * pairs < n:
+        last = n - 1
+        _exchange_one(sums, squares, _place(position + last, apart), new[new_at + last], old[old_at + last])
+
+
+@kernel
+def _exchange_one(sums, squares, at, new, old):  # type: ignore[no-untyped-def]
+    x, y = np.int32(new), np.int32(old)
+    sums[at] += x - y
+    squares[at] += np.int64(x - y) * np.int64(x + y)
 
 
 @intrinsic
@@ -95,82 +121,94 @@ def _slide(
     typingctx: Any,
     sums: Any,
     squares: Any,
+    apart: Any,
     start: Any,
     window: Any,
     n: Any,
+    new: Any,
+    new_at: Any,
+    old: Any,
+    old_at: Any,
     mean: Any,
     deviation: Any,
     at: Any,
     count: Any,
     carry: Any,
 ) -> Any:
-    """Mean and deviation of `n` windows of `count` pixels each, from column sums, in one pass.
+    """Bring column sums up to date as `_exchange` does, and take mean and deviation of `n` windows, in one pass.
 
-    The first window ends with column sum `start`; `carry` is (sum, sum of squares) of the window before it, and the
-    last window's is returned. `n` is rounded down to whole vectors of 16; nothing is checked. The running sums are
-    vectors added to themselves, shifted (Hillis & Steele, Commun. ACM 29(12), 1986), which the vectoriser does not
-    find by itself; a scalar loop is bound by its stores.
+    The windows have `count` pixels each. The first ends with the column sum of the even position `start`; `carry` is
+    (sum, sum of squares) of the window before it, and the last window's is returned. `n` is rounded down to whole
+    vectors of 16; nothing is checked. The running sums, of even and odd neighbours together, are vectors added to
+    themselves, shifted (Hillis & Steele, Commun. ACM 29(12), 1986), which the vectoriser does not find by itself; a
+    scalar loop is bound by its stores.
     """
     pair = types.containers.UniTuple(types.int64, 2)
+    place = types.intp
     arguments = (
-        sums,
-        squares,
-        types.intp,
-        types.intp,
-        types.intp,
-        mean,
-        deviation,
-        types.intp,
-        types.int64,
-        pair,
+        *(sums, squares, place, place, place, place),
+        *(new, place, old, place),
+        *(mean, deviation, place, types.int64, pair),
     )
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, _, start, window, n, _, _, at, count, carry = args
-        sums, squares, means, deviations = (
-            make_array(signature.args[i])(context, builder, args[i]).data for i in (0, 1, 5, 6)
+        _, _, apart, start, window, n, _, new_at, _, old_at, _, _, at, count, carry = args
+        sums, squares, new, old, means, deviations = (
+            make_array(signature.args[i])(context, builder, args[i]).data for i in (0, 1, 6, 8, 10, 11)
         )
         index, wide, half = ir.IntType(32), ir.IntType(64), _VECTOR // 2
-        sum_vector = ir.VectorType(index, _VECTOR)
-        square_vector = ir.VectorType(wide, half)
-        float_vector = ir.VectorType(ir.FloatType(), half)
+        sum_vector, square_vector = ir.VectorType(index, half), ir.VectorType(wide, half)
         double_vector = ir.VectorType(ir.DoubleType(), half)
+        float_vector = ir.VectorType(ir.FloatType(), _VECTOR)
 
-        def choose(value: Any, lanes: list[int], below: Any = None) -> Any:
-            """Lanes of `below`, counted from 0, and of `value`, counted on; of `value` alone without `below`."""
+        def choose(below: Any, value: Any, lanes: list[int]) -> Any:
+            """Lanes of `below`, counted from 0, and of `value`, counted on."""
             positions = ir.Constant(ir.VectorType(index, len(lanes)), lanes)
-            if below is None:
-                return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), positions)
             return builder.shuffle_vector(below, value, positions)
 
         def fill(vector: Any, scalar: Any) -> Any:
             lowest = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(index, 0))
-            return choose(lowest, [0] * vector.count)
+            return choose(lowest, lowest, [0] * vector.count)
+
+        def number(value: int) -> Any:
+            return ir.Constant(n.type, value)
 
         def pointer(array: Any, item: Any, vector: Any) -> Any:
             return builder.bitcast(builder.gep(array, [item]), vector.as_pointer())
 
-        def window_steps(array: Any, item: Any, vector: Any, item_bytes: int) -> Any:
-            """Column sums that come in, less those that leave, as running sums of one vector."""
-            entering = builder.load(pointer(array, item, vector), align=item_bytes)
-            leaving = builder.load(pointer(array, builder.sub(item, window), vector), align=item_bytes)
-            value = builder.sub(entering, leaving)
-            lanes = vector.count
-            zeros = ir.Constant(vector, [0] * lanes)
-            step = 1
-            while step < lanes:
-                shifted = [lane if lane < step else lanes + lane - step for lane in range(lanes)]
-                value = builder.add(value, choose(value, shifted, zeros))
-                step *= 2
-            return value
+        def load(array: Any, item: Any, vector: Any, item_bytes: int) -> Any:
+            return builder.load(pointer(array, item, vector), align=item_bytes)
 
-        def add_carry(value: Any, latest: Any) -> Any:
-            """Add the carry to a vector's running sums and its last one to the carry."""
+        def add_to(array: Any, item: Any, value: Any, item_bytes: int) -> Any:
+            total = builder.add(load(array, item, value.type, item_bytes), value)
+            builder.store(total, pointer(array, item, value.type), align=item_bytes)
+            return total
+
+        def pixels(row: Any, item: Any) -> tuple[Any, Any]:
+            """Even and odd ones of 16 pixels."""
+            both = load(row, item, sum_vector, 2)
+            low, sixteen = (ir.Constant(sum_vector, [value] * half) for value in (0xFFFF, 16))
+            return builder.and_(both, low), builder.lshr(both, sixteen)
+
+        def window_sums(even: Any, odd: Any, latest: Any) -> tuple[Any, Any]:
+            """Running sums of what windows gain with every step, even and odd ones, from `latest` on."""
+            value = builder.add(even, odd)
+            zeros = ir.Constant(value.type, [0] * half)
+            step = 1
+            while step < half:
+                shifted = [lane if lane < step else half + lane - step for lane in range(half)]
+                value = builder.add(value, choose(zeros, value, shifted))
+                step *= 2
             before = builder.load(latest)
-            builder.store(
-                builder.add(before, choose(value, [value.type.count - 1] * value.type.count)), latest
-            )
-            return builder.add(value, before)
+            builder.store(builder.add(before, choose(value, value, [half - 1] * half)), latest)
+            value = builder.add(value, before)
+            return builder.sub(value, odd), value
+
+        def narrow(even: Any, odd: Any) -> Any:
+            """Doubles of even and odd places as floats in order."""
+            halves = ir.VectorType(ir.FloatType(), half)
+            even, odd = builder.fptrunc(even, halves), builder.fptrunc(odd, halves)
+            return choose(even, odd, [lane // 2 + lane % 2 * half for lane in range(_VECTOR)])
 
         latest_sum = cgutils.alloca_once(builder, sum_vector)
         latest_square = cgutils.alloca_once(builder, square_vector)
@@ -181,27 +219,59 @@ def _slide(
         narrow_shares = fill(float_vector, builder.fptrunc(share, ir.FloatType()))
         counts = fill(square_vector, count)
         root_type = ir.FunctionType(float_vector, [float_vector])
-        root = cgutils.get_or_insert_function(builder.module, root_type, f"llvm.sqrt.v{half}f32")
-        with cgutils.for_range(builder, builder.udiv(n, ir.Constant(n.type, _VECTOR))) as loop:
-            offset = builder.mul(loop.index, ir.Constant(n.type, _VECTOR))
-            totals = add_carry(window_steps(sums, builder.add(start, offset), sum_vector, 4), latest_sum)
-            for first in (0, half):
-                item = builder.add(offset, ir.Constant(n.type, first))
-                square_totals = window_steps(squares, builder.add(start, item), square_vector, 8)
-                square_totals = add_carry(square_totals, latest_square)
-                narrow_total = choose(totals, list(range(first, first + half)))
-                total = builder.sext(narrow_total, square_vector)
+        root = cgutils.get_or_insert_function(builder.module, root_type, f"llvm.sqrt.v{_VECTOR}f32")
+        waiting = [cgutils.alloca_once(builder, kind) for kind in 2 * [sum_vector] + 2 * [square_vector]]
+        for room in waiting:
+            builder.store(ir.Constant(room.type.pointee, None), room)
+
+        def before(offset: Any) -> Any:
+            return builder.sub(offset, number(_VECTOR))
+
+        def finish(offset: Any) -> None:
+            """Mean and deviation of the sums that wait, from an offset on."""
+            totals = [builder.load(room) for room in waiting]
+            averages, spreads = [], []
+            for total, square_total in zip(totals[:2], totals[2:], strict=True):
+                averages.append(builder.fmul(builder.sitofp(total, double_vector), shares))
                 # count**2 times the variance: an integer, exact.
-                spread = builder.sub(builder.mul(counts, square_totals), builder.mul(total, total))
+                wide_total = builder.sext(total, square_vector)
+                spread = builder.sub(builder.mul(counts, square_total), builder.mul(wide_total, wide_total))
                 # Wide whole numbers become doubles, and only as unsigned: all else costs AVX2 a lane at a time.
-                average = builder.fptrunc(
-                    builder.fmul(builder.sitofp(narrow_total, double_vector), shares), float_vector
-                )
-                narrow_spread = builder.fptrunc(builder.uitofp(spread, double_vector), float_vector)
-                scatter = builder.fmul(builder.call(root, [narrow_spread]), narrow_shares)
-                place = builder.add(at, item)
-                builder.store(average, pointer(means, place, float_vector), align=4)
-                builder.store(scatter, pointer(deviations, place, float_vector), align=4)
+                spreads.append(builder.uitofp(spread, double_vector))
+            scatter = builder.fmul(builder.call(root, [narrow(*spreads)]), narrow_shares)
+            to = builder.add(at, offset)
+            builder.store(narrow(*averages), pointer(means, to, float_vector), align=4)
+            builder.store(scatter, pointer(deviations, to, float_vector), align=4)
+
+        # Even and odd places that enter a window, and the odd and even ones that leave it then.
+        enter = [builder.lshr(start, number(1))]
+        enter.append(builder.add(enter[0], apart))
+        less = builder.lshr(window, number(1))
+        leave = [builder.sub(builder.sub(enter[1], less), number(1)), builder.sub(enter[0], less)]
+        with cgutils.for_range(builder, builder.udiv(n, number(_VECTOR))) as loop:
+            offset = builder.mul(loop.index, number(_VECTOR))
+            step = builder.mul(loop.index, number(half))
+            here = [builder.add(place, step) for place in enter]
+            there = [builder.add(place, step) for place in leave]
+            gains, square_gains = [], []
+            coming, going = pixels(new, builder.add(new_at, offset)), pixels(old, builder.add(old_at, offset))
+            for k in (0, 1):
+                less, more = builder.sub(coming[k], going[k]), builder.add(coming[k], going[k])
+                gains.append(add_to(sums, here[k], less, 4))
+                less, more = builder.sext(less, square_vector), builder.sext(more, square_vector)
+                square_gains.append(add_to(squares, here[k], builder.mul(less, more), 8))
+            for k in (0, 1):
+                gains[k] = builder.sub(gains[k], load(sums, there[k], sum_vector, 4))
+                square_gains[k] = builder.sub(square_gains[k], load(squares, there[k], square_vector, 8))
+            totals = window_sums(gains[0], gains[1], latest_sum)
+            square_totals = window_sums(square_gains[0], square_gains[1], latest_square)
+            # What has been summed up in the step before is finished meanwhile; in the first step that is nothing, and
+            # overwritten in the next.
+            finish(builder.select(builder.icmp_unsigned("==", offset, number(0)), offset, before(offset)))
+            for room, total in zip(waiting, (*totals, *square_totals), strict=True):
+                builder.store(total, room)
+        with builder.if_then(builder.icmp_unsigned(">=", n, number(_VECTOR))):
+            finish(before(builder.and_(n, number(-_VECTOR))))
         lane = ir.Constant(index, 0)
         last = builder.sext(builder.extract_element(builder.load(latest_sum), lane), wide)
         return context.make_tuple(
@@ -212,12 +282,15 @@ def _slide(
 
 
 @kernel
-def _sum_windows(column_sums, column_squares, start, window, sums, squares, n, carry):  # type: ignore[no-untyped-def]
+def _sum_windows(  # type: ignore[no-untyped-def]
+    column_sums, column_squares, apart, start, window, sums, squares, n, carry
+):
     """Sums of `n` windows, the first of which ends with column sum `start`; returns the last window's."""
     total, square_total = carry
     for c in range(n):
-        total += np.int64(column_sums[start + c] - column_sums[start + c - window])
-        square_total += column_squares[start + c] - column_squares[start + c - window]
+        entering, leaving = _place(start + c, apart), _place(start + c - window, apart)
+        total += np.int64(column_sums[entering] - column_sums[leaving])
+        square_total += column_squares[entering] - column_squares[leaving]
         sums[c] = total
         squares[c] = square_total
     return total, square_total
@@ -248,13 +321,16 @@ def _statistics_rows(plane, mean, deviation, half, phase, first, end):  # type: 
     flat_deviation = deviation.reshape(deviation.size)
     window = 2 * half + 1
     nothing = np.zeros(n, np.uint16)
-    # Column sums of the rows in reach, with zeros before and after for what windows reach of the outside.
-    lead = -(-window // _VECTOR) * _VECTOR
-    column_sums = np.zeros(lead + n + half, np.int32)
-    column_squares = np.zeros(lead + n + half, np.int64)
     # The columns between have the whole width; they begin in step with the cache lines and are whole vectors.
     left = min(half + -(half + phase) % _VECTOR, n)
     right = left + max(n - half - left, 0) // _VECTOR * _VECTOR
+    # Column sums of the rows in reach, with zeros before and after for what windows reach of the outside.
+    lead = window + -(window + half + left) % _VECTOR
+    apart = (lead + n + half + _VECTOR) // _VECTOR * (_VECTOR // 2)
+    column_sums = np.zeros(2 * apart + _VECTOR, np.int32)
+    column_squares = np.zeros(2 * apart + _VECTOR, np.int64)
+    column_sums = column_sums[(-(column_sums.ctypes.data >> 2)) & (_VECTOR - 1) :]
+    column_squares = column_squares[(-(column_squares.ctypes.data >> 3)) & (_VECTOR - 1) :]
     widths = np.empty(n, np.int64)
     for c in range(n):
         widths[c] = min(c + half, n - 1) - max(c - half, 0) + 1
@@ -274,32 +350,45 @@ def _statistics_rows(plane, mean, deviation, half, phase, first, end):  # type: 
         if leaving >= max(first - half, 0):
             old = source
             old_at = leaving * n
-        _exchange(column_sums, column_squares, lead, new, new_at, old, old_at, n)
         if r < first:
+            _exchange(column_sums, column_squares, apart, lead, new, new_at, old, old_at, n)
             continue
         height = min(entering, rows - 1) - max(r - half, 0) + 1
+        # Columns that enter the windows of `_slide` are left to it.
+        begin = min(left + half, n)
+        end_of_slide = begin + (right - left)
+        _exchange(column_sums, column_squares, apart, lead, new, new_at, old, old_at, begin)
         # The window of the column before the first.
         total = np.int64(0)
         square_total = np.int64(0)
         for c in range(lead, lead + min(half, n)):
-            total += np.int64(column_sums[c])
-            square_total += column_squares[c]
+            total += np.int64(column_sums[_place(c, apart)])
+            square_total += column_squares[_place(c, apart)]
         carry = (total, square_total)
         at = lead + half
         row = r * n
-        carry = _sum_windows(column_sums, column_squares, at, window, sums, squares, left, carry)
+        carry = _sum_windows(column_sums, column_squares, apart, at, window, sums, squares, left, carry)
         _finish(sums, squares, flat_mean, flat_deviation, row, widths, 0, left, height)
         carry = _slide(
             column_sums,
             column_squares,
+            apart,
             at + left,
             window,
             right - left,
+            new,
+            new_at + begin,
+            old,
+            old_at + begin,
             flat_mean,
             flat_deviation,
             row + left,
             height * window,
             carry,
         )
-        _sum_windows(column_sums, column_squares, at + right, window, sums, squares, n - right, carry)
+        _exchange(
+            column_sums, column_squares, apart, lead + end_of_slide,
+            new, new_at + end_of_slide, old, old_at + end_of_slide, n - end_of_slide,
+        )  # fmt: skip
+        _sum_windows(column_sums, column_squares, apart, at + right, window, sums, squares, n - right, carry)
         _finish(sums, squares, flat_mean, flat_deviation, row + right, widths, right, n - right, height)
