@@ -10,12 +10,12 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from mammocalc_kernels.compile import kernel, run_bands
+from mammocalc_kernels.compile import bands, kernel, run_each
 
 # Bits of the word that says which answers of a tree a sample may still come to.
 _MOST_ANSWERS = 64
 # Samples at a time: with the values asked for they fit into the nearest cache.
-_BLOCK = 256
+_BLOCK = 512
 
 
 @intrinsic
@@ -128,5 +128,7 @@ def add_trees(
        doi 10.1145/2766462.2767733.
     """
     trees = values, first, asked, above, following, answer, total
-    if not all(run_bands(lambda begin, end: _add_trees(*trees, begin, end), len(total), threads)):
+    # One band a thread: each lays out all trees first.
+    parts = bands(len(total), threads)
+    if not all(run_each(lambda part: _add_trees(*trees, *part), parts, threads)):
         raise ValueError(f"a decision tree has more than {_MOST_ANSWERS} answers")

@@ -194,6 +194,7 @@ def forms_of_pairs(
     pixel: NDArray[np.int64],
     start: NDArray[np.int64],
     width: int,
+    threads: int = 1,
 ) -> NDArray[np.float64]:
     """How long drawn out the objects of each pair are, alone and together, and how they lie to each other.
 
@@ -205,6 +206,8 @@ def forms_of_pairs(
         As in `strand_links`.
     width : int
         Columns of the plane.
+    threads : int
+        The result does not depend on it.
 
     Returns
     -------
@@ -212,14 +215,18 @@ def forms_of_pairs(
         Ratio of the axes, by second moments, of the one, of the other and of both as one; cosine of the angle between
         the longer axes of the one and the other, not negative.
     """
-    forms: NDArray[np.float64] = _forms_of_pairs(one, other, pixel, start, width)
+    forms = np.empty((len(one), 4))
+
+    def part(first: int, end: int) -> None:
+        _forms_of_pairs(one, other, pixel, start, width, first, end, forms)
+
+    run_bands(part, len(one), threads, smallest=8)
     return forms
 
 
 @kernel
-def _forms_of_pairs(one, other, pixel, start, width):  # type: ignore[no-untyped-def]
-    forms = np.empty((len(one), 4), np.float64)
-    for k in range(len(one)):
+def _forms_of_pairs(one, other, pixel, start, width, begin, end, forms):  # type: ignore[no-untyped-def]
+    for k in range(begin, end):
         first = start[one[k] + 1] - start[one[k]]
         both = first + start[other[k] + 1] - start[other[k]]
         rows, cols = np.empty(both, np.int64), np.empty(both, np.int64)
@@ -230,7 +237,6 @@ def _forms_of_pairs(one, other, pixel, start, width):  # type: ignore[no-untyped
         forms[k, 0], forms[k, 1] = one_axis[4], other_axis[4]
         forms[k, 2] = _axis(rows, cols, both)[4]
         forms[k, 3] = abs(one_axis[2] * other_axis[2] + one_axis[3] * other_axis[3])
-    return forms
 
 
 @kernel

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc.prepare.scene import Scene
 from mammocalc.segment.company import COMPANY, company_of
-from mammocalc.segment.components import lump_components, searched_cells, speck_components
-from mammocalc.segment.objects import Objects, lumps_over_specks, outlined_objects
+from mammocalc.segment.components import Components, lump_components, searched_cells, speck_components
+from mammocalc.segment.objects import Objects, described, lumps_over_specks, outlines_of
 from mammocalc.segment.parameters import SegmentParameters
 from mammocalc.segment.regions import Regions
 from mammocalc.segment.score import SUPPORT, built_in_score, scores_in_company
+from mammocalc.segment.strands import joined_strands
 
 __all__ = ["Regions", "SegmentParameters", "segment"]
 
@@ -56,21 +58,28 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
         return _as_regions(_no_objects(), np.empty(0), scene.plane.shape)
 
     shape, ring_mm = scene.plane.shape, parameters.background_ring_mm
+    owned = scratch_plane(shape, np.int32, cleared=True)
+    with scratch_plane(shape, np.float32) as response, owned as owner:
+        # The lumps' search, and later their outlines, beside what the search for specks cannot share out.
+        searches: list[Callable[[], Components]] = [
+            lambda: speck_components(scene, inside, response, parameters, threads),
+            lambda: lump_components(scene, inside, parameters, threads),
+        ]
+        fine, coarse = run_each(lambda search: search(), searches, threads)
+        pieces = outlines_of(scene, fine, owner, ring_mm, parameters, threads)
 
-    def searched_specks() -> Objects:
-        owned = scratch_plane(shape, np.int32, cleared=True)
-        with scratch_plane(shape, np.float32) as response, owned as owner:
-            components = speck_components(scene, inside, response, parameters, threads)
-            return outlined_objects(scene, components, owner, ring_mm, parameters, threads)
+        def outlined_specks() -> Objects:
+            pitch = scene.pixel_spacing_mm
+            strands = joined_strands(pieces, scene.plane, owner, pitch, parameters, threads)
+            return described(scene, fine, strands, ring_mm, threads)
 
-    def searched_lumps() -> Objects:
-        components = lump_components(scene, inside, parameters, threads)
-        with scratch_plane(shape, np.int32, cleared=True) as owner:
-            return outlined_objects(scene, components, owner, 2 * ring_mm, parameters, threads)
+        def outlined_lumps() -> Objects:
+            with scratch_plane(shape, np.int32, cleared=True) as other_owner:
+                rough = outlines_of(scene, coarse, other_owner, 2 * ring_mm, parameters, threads)
+            return described(scene, coarse, rough, 2 * ring_mm, threads)
 
-    searches = (searched_specks, searched_lumps)
-    specks, lumps = run_each(lambda search: search(), searches, threads)
-    with scratch_plane(shape, np.int32, cleared=True) as owner:
+        outlining = outlined_specks, outlined_lumps
+        specks, lumps = run_each(lambda step: step(), outlining, threads)
         objects = lumps_over_specks(specks, lumps, owner, parameters)
     place = (
         objects.evidence["row"] * scene.pixel_spacing_mm,

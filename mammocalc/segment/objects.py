@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mammocalc.prepare.scene import Scene
 from mammocalc.segment.components import Components, level_at
 from mammocalc.segment.parameters import SegmentParameters
-from mammocalc.segment.strands import Outlines, joined_strands
+from mammocalc.segment.strands import Outlines
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,15 +81,15 @@ EVIDENCE = {
 }
 
 
-def outlined_objects(
+def outlines_of(
     scene: Scene,
     components: Components,
     owner: NDArray[np.int32],
     ring_mm: float,
     parameters: SegmentParameters,
     threads: int,
-) -> Objects:
-    """Delineate every component, join the pieces of strands at full resolution, and gather the evidence.
+) -> Outlines:
+    """Delineate every component at full resolution.
 
     Parameters
     ----------
@@ -104,29 +104,54 @@ def outlined_objects(
 
     Returns
     -------
-    Objects
+    Outlines
         In order of component, then first pixel.
     """
-    from mammocalc_kernels.delineation import delineate, object_evidence
+    from mammocalc_kernels.delineation import delineate
 
-    plane, pitch = scene.plane, scene.pixel_spacing_mm
-    ring = max(3, round(ring_mm / pitch))
     delineated = delineate(
-        plane,
+        scene.plane,
         components.offsets,
         components.run_row,
         components.run_start,
         components.run_stop,
-        ring=ring,
+        ring=_ring_px(scene, ring_mm),
         fraction=parameters.outline_fraction,
         saddle=parameters.saddle_fraction,
         smallest_contrast=1.0,
         owner=owner,
         threads=threads,
     )
-    outlines = Outlines(*delineated, continued=np.zeros(len(delineated[3])))
-    if components.factor == 1:
-        outlines = joined_strands(outlines, plane, owner, pitch, parameters, threads)
+    return Outlines(*delineated, continued=np.zeros(len(delineated[3])))
+
+
+def _ring_px(scene: Scene, ring_mm: float) -> int:
+    return max(3, round(ring_mm / scene.pixel_spacing_mm))
+
+
+def described(
+    scene: Scene, components: Components, outlines: Outlines, ring_mm: float, threads: int
+) -> Objects:
+    """Gather the evidence for every outlined object.
+
+    Parameters
+    ----------
+    scene : Scene
+    components : Components
+        Those that were outlined.
+    outlines : Outlines
+    ring_mm : float
+        Width of the background ring, mm.
+    threads : int
+
+    Returns
+    -------
+    Objects
+        In the order of `outlines`.
+    """
+    from mammocalc_kernels.delineation import object_evidence
+
+    plane, pitch = scene.plane, scene.pixel_spacing_mm
     pixel, start, contrast = outlines.pixel, outlines.start, outlines.contrast
     measured = object_evidence(
         plane,
@@ -135,7 +160,7 @@ def outlined_objects(
         contrast,
         start,
         gap=2,
-        ring=ring,
+        ring=_ring_px(scene, ring_mm),
         factor=components.factor,
         threads=threads,
     )
@@ -235,6 +260,8 @@ def lumps_over_specks(
     diameter = lumps.evidence["diameter_mm"]
     sharpest = np.maximum(parameters.coarse_edge_width_mm, parameters.coarse_edge_share * diameter)
     sharp = (lumps.evidence["edge_width_mm"] <= sharpest) & (diameter >= smallest_mm)
+    # Few are left, and nothing is asked of the others.
+    lumps = lumps.subset(np.flatnonzero(sharp))
     number_objects(owner, specks.pixel, specks.start)
     speck_on = owner.reshape(-1)
     speck_area, lump_area = np.diff(specks.start), np.diff(lumps.start)
@@ -252,7 +279,7 @@ def lumps_over_specks(
     sharper = specks.evidence["edge_width_mm"][speck] <= _MUCH_SHARPER * lumps.evidence["edge_width_mm"][lump]
     before = fragment & sharper & (specks.evidence["isolation"][speck] >= _ISOLATED)
     hides = np.bincount(lump[before], minlength=len(lumps)) > 0
-    stands = sharp & (lump_area >= 2 * largest) & (beyond <= _MOST_SHARED * lump_area) & ~hides
+    stands = (lump_area >= 2 * largest) & (beyond <= _MOST_SHARED * lump_area) & ~hides
     dropped = np.zeros(len(specks), np.bool_)
     dropped[speck[fragment & stands[lump]]] = True
     chosen = lumps.subset(np.flatnonzero(stands))

@@ -94,7 +94,7 @@ def joined_strands(
     further = (bridge >= parameters.thread_bridge) & (gap_mm <= parameters.thread_gap_mm) & ~close
     holds = np.flatnonzero(close | further)
     one, other = links[holds, 0], links[holds, 1]
-    *apart, together, along = forms_of_pairs(one, other, outlines.pixel, outlines.start, width).T
+    *apart, together, along = forms_of_pairs(one, other, outlines.pixel, outlines.start, width, threads).T
     rounder = np.minimum(*apart)
     peaks = outlines.peak[one], outlines.peak[other]
     alike = (np.minimum(*peaks) >= parameters.strand_peak_share * np.maximum(*peaks)) | (
