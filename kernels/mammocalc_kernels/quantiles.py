@@ -103,3 +103,49 @@ def _checked(values: NDArray[np.float32]) -> NDArray[np.float32]:
             f"a row of float32 with a value at least is needed, not {values.dtype} of {values.shape}"
         )
     return np.ascontiguousarray(values)
+
+
+@kernel
+def _upper_medians(values, cuts, out):  # type: ignore[no-untyped-def]
+    whole = values.view(np.int64)
+    for part in range(out.size):
+        # Positive floats as whole numbers keep their order; then by bisection as `order_statistic`.
+        some = whole[cuts[part] : cuts[part + 1]]
+        rank = some.size // 2
+        low, high = some.min(), some.max()
+        while low < high:
+            middle = low + ((high - low) >> 1)
+            below = 0
+            for k in range(some.size):
+                below += some[k] <= middle
+            if below > rank:
+                high = middle
+            else:
+                low = middle + 1
+        out.view(np.int64)[part] = low
+
+
+def upper_medians(values: NDArray[np.float64], cuts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Median of each part of a row; of an even number of values the greater of the two in the middle.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n,)
+        C-contiguous, none of them negative or NaN.
+    cuts : ndarray of int64, shape (parts + 1,)
+        Ascending: where each part begins, and where the last one ends; none is empty.
+
+    Returns
+    -------
+    ndarray of float64, shape (parts,)
+
+    Raises
+    ------
+    ValueError
+        A part is empty or leaves the row.
+    """
+    if cuts[0] < 0 or cuts[-1] > len(values) or (np.diff(cuts) < 1).any():
+        raise ValueError("cuts: ascending places in the row are needed")
+    out = np.empty(len(cuts) - 1)
+    _upper_medians(values, cuts, out)
+    return out

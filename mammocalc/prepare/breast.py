@@ -91,12 +91,18 @@ def find_field(cells: Cells) -> tuple[int, int, int, int]:
     )
 
 
+# A disk up to this radius, in cells, is laid around each cell; further out, distances cost less.
+_LAID_OUT = 6.0
+
+
 def _grown(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
     """Dilation by a disk, radius in cells; by distances, whose cost does not grow with the disk."""
     import cv2
 
     if not mask.any():
         return mask
+    if radius <= _LAID_OUT:
+        return cv2.dilate(mask, _disk_of_distances(radius))
     return (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) <= radius).view(np.uint8)
 
 
@@ -106,7 +112,20 @@ def _shrunk(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
 
     if mask.all():
         return mask
+    if radius <= _LAID_OUT:
+        return cv2.erode(mask, _disk_of_distances(radius))
     return (cv2.distanceTransform(mask, cv2.DIST_L2, 5) > radius).view(np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _disk_of_distances(radius: float) -> NDArray[np.uint8]:
+    """The disk that `_grown` and `_shrunk` mean: what OpenCV's distances make of one."""
+    import cv2
+
+    reach = int(radius) + 1
+    others = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    others[reach, reach] = 0
+    return (cv2.distanceTransform(others, cv2.DIST_L2, 5) <= radius).astype(np.uint8)
 
 
 def _largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -65,16 +65,32 @@ class NoiseCurve:
         return np.maximum(sigma, self.floor)
 
 
-def estimate_noise(
+@dataclass(frozen=True, eq=False)
+class NoiseSamples:
+    """Pixels on a sparse lattice, as `mammocalc_kernels.noise.sample_noise` finds them.
+
+    Attributes
+    ----------
+    level, residual : ndarray of float32, shape (n,)
+        Mean of the neighbours, and how far the pixel stands from it, stored values.
+    centre : ndarray of uint16, shape (n,)
+        The pixels themselves.
+    """
+
+    level: NDArray[np.float32]
+    residual: NDArray[np.float32]
+    centre: NDArray[np.uint16]
+
+
+def noise_samples(
     mammogram: Mammogram,
     cells: NDArray[np.bool_],
     step: int,
-    top: int,
     stored_range: tuple[int, int],
     samples: int = 60_000,
     threads: int = 1,
-) -> NoiseCurve:
-    """Noise curve from a sparse lattice of pixels in the given cells.
+) -> NoiseSamples:
+    """Samples of the noise from the given cells, or from everywhere if there are too few.
 
     Parameters
     ----------
@@ -83,8 +99,6 @@ def estimate_noise(
         Where to look: inside the breast, off the skin line and foreign objects.
     step : int
         Side of a cell, pixels.
-    top : int
-        Greatest value the stored bits can hold.
     stored_range : tuple of int
         Least and greatest stored value of the image.
     samples : int
@@ -97,12 +111,26 @@ def estimate_noise(
     pixels = mammogram.pixels
     stride = max(1, int((cells.sum() * float(step * step) / samples) ** 0.5))
     low, high = _clipped_ends(*stored_range, mammogram.padding)
-    level, residual, centre = sample_noise(pixels, cells, step, stride, low, high, threads)
-    if len(level) < SMALLEST_BIN:
-        level, residual, centre = sample_noise(pixels, cells, step, stride)
-    if len(level) < SMALLEST_BIN:
-        level, residual, centre = sample_noise(pixels, np.ones_like(cells), step, stride)
-    quantum = _quantum(centre)
+    found = sample_noise(pixels, cells, step, stride, low, high, threads)
+    if len(found[0]) < SMALLEST_BIN:
+        found = sample_noise(pixels, cells, step, stride)
+    if len(found[0]) < SMALLEST_BIN:
+        found = sample_noise(pixels, np.ones_like(cells), step, stride)
+    return NoiseSamples(*found)
+
+
+def noise_curve(mammogram: Mammogram, samples: NoiseSamples, top: int) -> NoiseCurve:
+    """Noise curve of an image from samples of its noise.
+
+    Parameters
+    ----------
+    mammogram : Mammogram
+    samples : NoiseSamples
+    top : int
+        Greatest value the stored bits can hold.
+    """
+    level, residual = samples.level, samples.residual
+    quantum = _quantum(samples.centre)
     if len(level) == 0:
         return NoiseCurve(np.array([0.0, float(top)]), np.full(2, QUANTISATION), None, QUANTISATION)
     if not mammogram.dense_is_bright:
@@ -147,6 +175,8 @@ def _binned(
     level: NDArray[np.float32], residual: NDArray[np.float32], quantum: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Median level, robust deviation and number of samples of bins of equal count, finer in both tails."""
+    from mammocalc_kernels.quantiles import upper_medians
+
     count = len(level)
     # Coarsely rounded noise has only a few residual values, and a median of few values is no measure. An even spread
     # over one rounding step is added and its variance taken off again; it is a fixed sequence, not chance.
@@ -163,10 +193,10 @@ def _binned(
         tail //= 2
     cuts = sorted(edges)
     middle, sigma, weight = [], [], []
-    for start, stop in pairwise(cuts):
+    medians = upper_medians(dithered, np.array(cuts, np.int64)).tolist()
+    for (start, stop), median in zip(pairwise(cuts), medians, strict=True):
         middle.append(float(np.mean(level[start:stop])))
-        half = (stop - start) // 2
-        deviation = NORMAL_MEDIAN * float(np.partition(dithered[start:stop], half)[half])
+        deviation = NORMAL_MEDIAN * median
         variance = deviation**2 - (quantum * QUANTISATION) ** 2
         sigma.append(max(variance, (quantum * QUANTISATION) ** 2) ** 0.5)
         weight.append(stop - start)

@@ -14,7 +14,7 @@ from mammocalc.prepare.density import density_curve
 from mammocalc.prepare.field_border import find_field_border
 from mammocalc.prepare.foreign import find_long_edges, find_small_objects
 from mammocalc.prepare.nipple import find_nipple
-from mammocalc.prepare.noise import estimate_noise, make_stabiliser
+from mammocalc.prepare.noise import NoiseCurve, make_stabiliser, noise_curve, noise_samples
 from mammocalc.prepare.parameters import PrepareParameters
 from mammocalc.prepare.pectoral import find_pectoral
 from mammocalc.prepare.scene import Anatomy, Scene
@@ -68,11 +68,10 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
     searches: list[Callable[[], Any]] = [
         lambda: find_long_edges(cells, breast, pectoral) if parameters.find_foreign else nothing,
         lambda: find_small_objects(mammogram, cells, breast) if parameters.find_foreign else nothing,
-        lambda: find_nipple(cells, breast, pectoral, mammogram.view),
         lambda: skin_distance(cells, breast),
         lambda: find_field_border(mammogram, cells, breast) if parameters.find_foreign else nothing,
     ]
-    edges, objects, nipple, skin, border = run_each(lambda search: search(), searches, threads)
+    edges, objects, skin, border = run_each(lambda search: search(), searches, threads)
     foreign = edges | objects | border
     inside = breast.mask & ~foreign & (skin > 1.5) & cells.valid
     lowest, highest = int(cells.darkest.min()), int(cells.brightest.max())
@@ -80,16 +79,25 @@ def prepare(mammogram: Mammogram, parameters: PrepareParameters = DEFAULTS, thre
     stored_range = (lowest, highest) if mammogram.dense_is_bright else (top - highest, top - lowest)
     grey_range = _grey_range(cells, breast, mammogram)
 
-    curve = estimate_noise(
+    samples = noise_samples(
         mammogram,
         inside if inside.any() else breast.mask,
         cells.step,
-        top,
         stored_range,
         parameters.noise_samples,
         threads,
     )
-    stabiliser = make_stabiliser(curve, top, mammogram.dense_is_bright, grey_range[0])
+
+    def curve_and_stabiliser() -> tuple[NoiseCurve, NDArray[np.float32]]:
+        curve = noise_curve(mammogram, samples, top)
+        return curve, make_stabiliser(curve, top, mammogram.dense_is_bright, grey_range[0])
+
+    # Neither can be shared out.
+    last: list[Callable[[], Any]] = [
+        curve_and_stabiliser,
+        lambda: find_nipple(cells, breast, pectoral, mammogram.view),
+    ]
+    (curve, stabiliser), nipple = run_each(lambda step: step(), last, threads)
     window = _bounding_box(breast.mask, cells.step, mammogram.pixels.shape)
     density_plane, density = density_curve(mammogram, stabiliser, grey_range, lowest, highest)
     stored = curve.level if mammogram.dense_is_bright else top - curve.level

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
-from mammocalc_kernels.quantiles import median, quantile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from mammocalc_kernels.quantiles import median, quantile, upper_medians
 
 
 @pytest.fixture(params=["normal", "ties", "both signs of zero", "far apart"])
@@ -44,3 +47,24 @@ def test_what_is_no_row_of_values_is_refused(wrong):
         quantile(wrong, 0.5)
     with pytest.raises(ValueError, match="a row of float32"):
         median(wrong)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 1e6, allow_subnormal=False)),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_upper_medians_of_parts(parts):
+    cuts = np.cumsum([3, *(len(part) for part in parts)])
+    row = np.concatenate([np.full(3, 1e9), *parts, np.full(2, 1e9)])
+    expected = [sorted(part)[len(part) // 2] for part in parts]
+    np.testing.assert_array_equal(upper_medians(row, cuts), expected)
+
+
+@pytest.mark.parametrize("cuts", [[0, 2, 2], [-1, 2], [0, 4]])
+def test_parts_lie_in_the_row_and_hold_something(cuts):
+    with pytest.raises(ValueError, match="ascending places"):
+        upper_medians(np.zeros(3), np.array(cuts))

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from mammocalc.errors import NoBreastFound
-from mammocalc.prepare import PrepareParameters, prepare
+from mammocalc.prepare import PrepareParameters, breast, prepare
+from mammocalc.prepare.breast import _grown, _shrunk
 from mammocalc.read.mammogram import Mammogram
 
 
@@ -178,3 +179,13 @@ def test_parameters_move_the_limits(make_processed):
     with pytest.raises(NoBreastFound, match=r"covers 7\d\d mm2, a breast at least 2000 mm2"):
         prepare(mammogram, PrepareParameters(minimum_breast_area_mm2=2000))
     assert prepare(make_processed(), PrepareParameters(cell_mm=1.0)).anatomy.step == 5
+
+
+@pytest.mark.parametrize("radius", [0.7, 1.0, 2.0, 3.3, 3.846, 4.7, 6.0])
+def test_small_disks_are_those_of_distances(radius, monkeypatch):
+    rng = np.random.default_rng(6)
+    masks = [(rng.random((40, 31)) < share).astype(np.uint8) for share in (0.01, 0.3, 0.97)]
+    laid_out = [(_grown(mask, radius), _shrunk(mask, radius)) for mask in masks]
+    monkeypatch.setattr(breast, "_LAID_OUT", 0.0)
+    np.testing.assert_array_equal(laid_out, [(_grown(mask, radius), _shrunk(mask, radius)) for mask in masks])
+    assert 0 < np.mean([grown for grown, _ in laid_out]) < 1
