@@ -104,7 +104,7 @@ def detect(
         scene = timed("prepare", lambda: prepare(mammogram, parameters.prepare, threads))
     regions = timed("segment", lambda: segment(scene, parameters.segment, threads))
     measurements = timed("measure", lambda: measure(scene, regions, parameters.measure, threads))
-    arrangement = timed("arrange", lambda: arrange(scene, measurements, parameters.arrange))
+    arrangement = timed("arrange", lambda: arrange(scene, measurements, parameters.arrange, threads))
     classification = timed("classify", lambda: classify(measurements, arrangement, lexicon))
     return Findings(
         mammogram=mammogram,

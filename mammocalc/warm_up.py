@@ -90,7 +90,7 @@ def compile_searching() -> None:
 def compile_arranging() -> None:
     """Compile the kernels that bring candidates into company, on a few points."""
     import numpy as np
-    from mammocalc_kernels import bows, cross_profiles, neighbours, paths, ridges, walls, wards_tree
+    from mammocalc_kernels import bows, cross_profiles, curves, neighbours, paths, ridges, walls, wards_tree
 
     with _rarely_collecting():
         along = np.arange(8.0)
@@ -106,6 +106,9 @@ def compile_arranging() -> None:
         walls.wall_courses(along, along, along, 1.0, 0.5)
         profile = cross_profiles.cross_profiles(plane, points, points, along, np.zeros((1, 5)))
         ridges.ridge_significance(profile, np.array([[(2, 4), (0, 2), (4, 6)]]), 2)
+        curves.smooth_curve(points, 0.5, np.array([0.2, 0.6, 0.2]))
+        curves.tangents_of(points)
+        curves.beside(points, points, 0.5)
         bows.trace_bows(plane, points, points, along, along, along)
         wards_tree.wards_tree(np.concatenate([points, points], axis=1))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.arrange.curves import STEP_MM, Curve, resampled
+from mammocalc.arrange.curves import STEP_MM, Curve
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import Points
 
@@ -77,6 +77,8 @@ def bridged(
 
 def bridge(start: Points, leaves: Points, end: Points, meets: Points) -> Points:
     """The smooth path (a cubic Hermite curve) from one end to another, which leave in the directions given."""
+    from mammocalc_kernels.curves import even_steps
+
     gap = float(np.linalg.norm(end - start))
     t = np.linspace(0.0, 1.0, max(3, int(2 * gap / STEP_MM)))[:, None]
     path = (
@@ -85,7 +87,7 @@ def bridge(start: Points, leaves: Points, end: Points, meets: Points) -> Points:
         + (3 * t**2 - 2 * t**3) * end
         - (t**3 - t**2) * gap * meets
     )
-    return resampled(path) if gap > 2 * STEP_MM else path
+    return even_steps(path, STEP_MM) if gap > 2 * STEP_MM else path
 
 
 def _end(points: Points, last: bool) -> tuple[Points, Points]:

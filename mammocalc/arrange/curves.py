@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,14 +59,17 @@ def curve_of(pieces: Pieces, reach_mm: float, parameters: ArrangeParameters) -> 
     reach_mm : float
         The largest gap between the pieces.
     """
+    from mammocalc_kernels.curves import beside, smooth_curve
+
     points, _, directions = pieces.sampled(STEP_MM)
     # Walls nearer to each other than they are thick would be one.
     least = max(parameters.wall_least_mm, float(np.median(pieces.calibre_mm)))
     middles = _middles(points, directions, least, parameters)
-    line = resampled(_smoothed(_ordered_path(middles, reach_mm + parameters.wall_most_mm)))
+    path = _ordered_path(middles, reach_mm + parameters.wall_most_mm)
+    line = smooth_curve(path, STEP_MM, _taps())
     if len(line) < 3:
         return None
-    along, across, tangent = beside(line, points)
+    along, across, tangent = beside(line, points, STEP_MM)
     length = STEP_MM * (len(line) - 1)
     chord = float(np.linalg.norm(line[-1] - line[0]))
     separation, paired = _walls(along, across, length, least, parameters)
@@ -86,45 +90,15 @@ def curve_of(pieces: Pieces, reach_mm: float, parameters: ArrangeParameters) -> 
 
 def angles_deg(curve: Curve, pieces: Pieces) -> NDArray[np.float64]:
     """Mean angle between each piece and the curve beside it, shape (m,), 0 to 90."""
+    from mammocalc_kernels.curves import beside
+
     points, owner, directions = pieces.sampled(STEP_MM)
-    _, _, tangent = beside(curve.points, points)
+    _, _, tangent = beside(curve.points, points, STEP_MM)
     cosine = np.abs(np.einsum("ij,ij->i", directions, tangent))
     angle = np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0)))
     total = np.bincount(owner, weights=angle, minlength=len(pieces))
     out: NDArray[np.float64] = total / np.bincount(owner, minlength=len(pieces))
     return out
-
-
-def tangents_of(line: Points) -> Points:
-    """Unit tangents of a curve at its points."""
-    out = np.empty_like(line)
-    out[1:-1] = (line[2:] - line[:-2]) / 2
-    out[0], out[-1] = line[1] - line[0], line[-1] - line[-2]
-    out /= np.maximum(np.sqrt(out[:, 0] ** 2 + out[:, 1] ** 2), 1e-9)[:, None]
-    return out
-
-
-def beside(line: Points, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64], Points]:
-    """Where points lie against a curve.
-
-    Returns
-    -------
-    along : ndarray of float64, shape (n,)
-        Arc length of the nearest position on the curve, mm; beyond the ends by as much as the point overshoots.
-    across : ndarray of float64, shape (n,)
-        Signed distance from the curve, mm.
-    tangent : ndarray of float64, shape (n, 2)
-        Unit tangent of the curve there.
-    """
-    from mammocalc_kernels.neighbours import nearest_among
-
-    tangents = tangents_of(line)
-    nearest, _ = nearest_among(points, line)
-    tangent = tangents[nearest]
-    offset = points - line[nearest]
-    forward = np.einsum("ij,ij->i", offset, tangent)
-    across = tangent[:, 0] * offset[:, 1] - tangent[:, 1] * offset[:, 0]
-    return STEP_MM * nearest + forward, across, tangent
 
 
 def _ordered_path(points: Points, reach_mm: float) -> Points:
@@ -134,38 +108,12 @@ def _ordered_path(points: Points, reach_mm: float) -> Points:
     return points[longest_way(points[:, 0], points[:, 1], reach_mm)]
 
 
-def resampled(line: Points) -> Points:
-    """The same curve with points `STEP_MM` apart."""
-    down, right = (line[1:] - line[:-1]).T
-    arc = np.zeros(len(line))
-    np.cumsum(np.sqrt(down**2 + right**2), out=arc[1:])
-    count = int(arc[-1] / STEP_MM) + 1
-    wanted = np.linspace(0.0, arc[-1], count) if count > 1 else np.zeros(1)
-    out = np.empty((count, 2))
-    for k in range(2):
-        out[:, k] = np.interp(wanted, arc, line[:, k])
-    return out
-
-
-def _smoothed(line: Points) -> Points:
-    """The curve after a Gaussian along it; ends are mirrored through themselves, so that they stay in place."""
-    line = resampled(line)
+@cache
+def _taps() -> NDArray[np.float64]:
+    """Weights of a Gaussian over the points of a curve."""
     reach = round(4 * SMOOTH_MM / STEP_MM)
-    pad = min(len(line) - 1, reach)
-    if pad < 1:
-        return line
-    head = 2 * line[0] - line[pad:0:-1]
-    tail = 2 * line[-1] - line[-2 : -2 - pad : -1]
-    # A short line is mirrored as far as it goes; beyond that its last positions are repeated.
-    longer = np.concatenate([head, line, tail])
-    longer = np.concatenate([*[longer[:1]] * (reach - pad), longer, *[longer[-1:]] * (reach - pad)])
     taps = np.exp(-0.5 / (SMOOTH_MM / STEP_MM) ** 2 * np.arange(-reach, reach + 1) ** 2)
-    taps /= taps.sum()
-    # From the middle out: the two ends are alike, whichever comes first.
-    windows = longer[np.arange(2 * reach + 1)[:, None] + np.arange(len(line))]
-    pairs = windows[:reach] + windows[:reach:-1]
-    out: Points = np.concatenate([taps[reach] * windows[reach : reach + 1], taps[:reach, None, None] * pairs])
-    return out.sum(axis=0)
+    return np.asarray(taps / taps.sum(), np.float64)
 
 
 def _middles(points: Points, directions: Points, least_mm: float, parameters: ArrangeParameters) -> Points:

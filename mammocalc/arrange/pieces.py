@@ -153,10 +153,10 @@ def large(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[
     )
 
 
-def strands(scene: Scene, measurements: Measurements, parameters: ArrangeParameters) -> Pieces:
+def strands(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[np.bool_]:
     """Elongated candidates that may found a vessel's wall: sure enough, long enough, neither thick nor a rod."""
     columns = measurements.columns
-    may = (
+    return (
         (columns["score"] >= parameters.joining_score)
         & (columns["width_mm"] <= parameters.strand_calibre_mm)
         & (columns["elongation"] >= parameters.strand_elongation)
@@ -164,7 +164,6 @@ def strands(scene: Scene, measurements: Measurements, parameters: ArrangeParamet
         & ~rings(measurements, parameters)
         & ~thick_rods(measurements, parameters)
     )
-    return as_pieces(scene, measurements, np.flatnonzero(may), parameters)
 
 
 def as_pieces(

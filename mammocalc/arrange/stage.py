@@ -43,7 +43,7 @@ class _Chain:
 
 
 def arrange(
-    scene: Scene, measurements: Measurements, parameters: ArrangeParameters = _DEFAULT
+    scene: Scene, measurements: Measurements, parameters: ArrangeParameters = _DEFAULT, threads: int = 1
 ) -> Arrangement:
     """Find chains along vessels, then clusters among what is left, and say of each candidate where it belongs.
 
@@ -55,6 +55,8 @@ def arrange(
         Of n candidates.
     parameters : ArrangeParameters
         Settings of this stage.
+    threads : int
+        The result does not depend on it.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def arrange(
     nipple = None
     if scene.anatomy.nipple is not None:
         nipple = np.array(scene.anatomy.nipple, np.float64) * scene.pixel_spacing_mm
-    chains = _chains(scene, measurements, nipple, parameters)
+    chains = _chains(scene, measurements, nipple, parameters, threads)
     in_vessel = np.zeros(len(row), np.bool_)
     for chain in chains:
         in_vessel[chain.members] |= chain.is_vessel
@@ -101,14 +103,20 @@ def arrange(
 
 
 def _chains(
-    scene: Scene, measurements: Measurements, nipple: Points | None, parameters: ArrangeParameters
+    scene: Scene,
+    measurements: Measurements,
+    nipple: Points | None,
+    parameters: ArrangeParameters,
+    threads: int,
 ) -> list[_Chain]:
+    from mammocalc_kernels.compile import run_each
+
     counted = np.flatnonzero(measurements.columns["score"] >= parameters.joining_score)
     everything = as_pieces(scene, measurements, counted, parameters)
     apart = rings(measurements, parameters) | thick_rods(measurements, parameters)
     joins = ~apart[counted] & (everything.calibre_mm <= parameters.strand_calibre_mm)
     loose = everything.take(np.flatnonzero(joins))
-    pieces = strands(scene, measurements, parameters)
+    pieces = everything.take(np.flatnonzero(strands(measurements, parameters)[counted]))
     sure = measurements.columns["score"][pieces.index] >= parameters.founding_score
 
     covers = capsules(everything, scene)
@@ -119,7 +127,7 @@ def _chains(
     found = [(group, curve) for group, curve in untangled(pieces, parameters) if sure[group].any()]
     groups, curves = [group for group, _ in found], [curve for _, curve in found]
     strong = [curve.typical_mm >= parameters.strong_strand_mm for curve in curves]
-    out = []
+    tracks = []
     for parts in bridged(curves, strong, support, parameters):
         group = np.concatenate([groups[i] for i in parts])
         one = curves[parts[0]]
@@ -131,7 +139,10 @@ def _chains(
             and curve.paired_length_mm < parameters.vessel_paired_true_mm
         ):
             continue
-        fraction = support(curve.points)
+        tracks.append((group, curve))
+    fractions = run_each(support, [curve.points for _, curve in tracks], threads)
+    out = []
+    for (group, curve), fraction in zip(tracks, fractions, strict=True):
         aim = aim_deg(curve.points, nipple)
         members = pieces.index[group]
         columns = measurements.columns

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.arrange.curves import STEP_MM, Curve, beside, tangents_of
+from mammocalc.arrange.curves import STEP_MM, Curve
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import Pieces, Points
 from mammocalc.prepare.scene import Scene
@@ -38,6 +38,7 @@ def vessel_fraction(
         From `capsules`: calcifications, which are left out: a row of them is a ridge by itself.
     """
     from mammocalc_kernels.cross_profiles import cross_profiles
+    from mammocalc_kernels.curves import tangents_of
     from mammocalc_kernels.ridges import ridge_significance
 
     spacing = scene.pixel_spacing_mm
@@ -149,7 +150,10 @@ def _is_long_on_vessel(curve: Curve, fraction: float, parameters: ArrangeParamet
 
 def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDArray[np.bool_]:
     """Which pieces lie between a vessel's walls or on them, the elongated ones along it."""
-    along, across, tangent = beside(_lengthened(curve.points, parameters.track_gap_mm), pieces.centre)
+    from mammocalc_kernels.curves import beside
+
+    longer = _lengthened(curve.points, parameters.track_gap_mm)
+    along, across, tangent = beside(longer, pieces.centre, STEP_MM)
     half_width = 0.5 * np.nan_to_num(curve.wall_separation_mm) + parameters.wall_play_mm
     total = curve.length_mm + 2 * parameters.track_gap_mm
     # Beyond the ends only what has a direction, and keeps it, is believed.
