@@ -123,8 +123,10 @@ def _components(
     growth, seed = (threshold * judged for threshold in thresholds)
     runs = hysteresis_runs(response, growth, seed, cell, threads=threads)[:4]
     if factor > 1:
-        disc = np.pi / 4 * (parameters.largest_lump_mm / (factor * scene.pixel_spacing_mm)) ** 2
-        runs = _enlarged(*_without_large(*runs, disc), factor, scene.plane.shape)
+        # An outline stays within its component: what is no larger than a speck becomes no lump.
+        diameters = np.array([2 * parameters.speck_scale_mm, parameters.largest_lump_mm])
+        discs = np.pi / 4 * (diameters / (factor * scene.pixel_spacing_mm)) ** 2
+        runs = _enlarged(*_of_size(*runs, *discs), factor, scene.plane.shape)
     return Components(*runs, response, level, factor, tile)
 
 
@@ -209,19 +211,21 @@ def _resampled(
     return np.ascontiguousarray(inside[np.ix_(rows, cols)])
 
 
-def _without_large(
+def _of_size(
     offsets: NDArray[np.int64],
     run_row: NDArray[np.int32],
     run_start: NDArray[np.int32],
     run_stop: NDArray[np.int32],
+    smallest: float,
     largest: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Only the components of at most `largest` px."""
+    """Only the components of at least `smallest` and at most `largest` px."""
     runs_each = np.diff(offsets)
     owner = np.repeat(np.arange(len(runs_each)), runs_each)
-    small = np.bincount(owner, run_stop - run_start, len(runs_each)) <= largest
-    keep = small[owner]
-    offsets = np.concatenate(([0], np.cumsum(runs_each[small]))).astype(np.int64)
+    size = np.bincount(owner, run_stop - run_start, len(runs_each))
+    right = (size >= smallest) & (size <= largest)
+    keep = right[owner]
+    offsets = np.concatenate(([0], np.cumsum(runs_each[right]))).astype(np.int64)
     return offsets, run_row[keep], run_start[keep], run_stop[keep]
 
 

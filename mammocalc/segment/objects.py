@@ -56,8 +56,11 @@ class Objects:
 
 # Share of a lump's pixels that may lie on specks that it does not replace.
 _MOST_SHARED = 0.2
-# Least isolation of a speck that lies in front of a lump, not in it, and its edge's width as a share of the lump's.
-_ISOLATED, _MUCH_SHARPER = 0.6, 0.5
+# A lump is this many times as large as the only fragment that it covers, or as all of several together.
+_LARGER_THAN_ONE, _LARGER_THAN_ALL = 2.0, 1.15
+# Isolation of a fragment, one of several or the only one, from which on it is rather a speck in front of the lump, and
+# least isolation of the lump itself.
+_MOST_ISOLATED, _ONLY_ISOLATED, _LUMP_ISOLATED = 0.6, 0.4, 0.2
 
 #: What speaks for or against an object, and in what unit.
 EVIDENCE = {
@@ -117,7 +120,7 @@ def outlines_of(
         components.run_stop,
         ring=_ring_px(scene, ring_mm),
         fraction=parameters.outline_fraction,
-        saddle=parameters.saddle_fraction,
+        saddle=parameters.saddle_fraction if components.factor == 1 else parameters.lump_saddle_fraction,
         smallest_contrast=1.0,
         owner=owner,
         threads=threads,
@@ -249,10 +252,10 @@ def lumps_over_specks(
 ) -> Objects:
     """Join both searches: a sharp-edged lump replaces the fragments that the finer search made of it.
 
-    A lump stands where its edge is as sharp as calcium's, it is at least twice the largest fragment it covers, no more
-    than a fifth of it lies on specks that reach beyond it, and it covers no much sharper speck that stands out all
-    around; otherwise the specks stand and the lump is dropped.
-    Objects come back ordered by first pixel. `owner` is scratch of the plane's shape, all 0.
+    A lump stands where its edge is as sharp as calcium's, no more than a fifth of it lies on specks that reach beyond
+    it, and it is a body in which nothing stands out by itself: one that several fragments do not fill, high above the
+    tissue and large, or one that is twice as large as its only fragment. Otherwise the specks stand and the lump is
+    dropped. Objects come back ordered by first pixel. `owner` is scratch of the plane's shape, all 0.
     """
     from mammocalc_kernels.strands import number_objects
 
@@ -271,15 +274,21 @@ def lumps_over_specks(
     pairs, shared = np.unique(pairs, return_counts=True)
     lump, speck = pairs // (len(specks) + 1), pairs % (len(specks) + 1) - 1
     fragment = shared > 0.5 * speck_area[speck]
-    largest = np.zeros(len(lumps))
-    np.maximum.at(largest, lump[fragment], speck_area[speck[fragment]])
+    fragments = np.bincount(lump[fragment], minlength=len(lumps))
+    filled = np.bincount(lump[fragment], speck_area[speck[fragment]], len(lumps))
+    most_isolated = np.full(len(lumps), -np.inf)
+    np.maximum.at(most_isolated, lump[fragment], specks.evidence["isolation"][speck[fragment]])
     # What mostly lies on an object that reaches beyond it is a part of that object.
     beyond = np.bincount(lump[~fragment], shared[~fragment], len(lumps))
-    # A sharp speck that stands out all around, in front of a shadow of tissue, is no fragment of it.
-    sharper = specks.evidence["edge_width_mm"][speck] <= _MUCH_SHARPER * lumps.evidence["edge_width_mm"][lump]
-    before = fragment & sharper & (specks.evidence["isolation"][speck] >= _ISOLATED)
-    hides = np.bincount(lump[before], minlength=len(lumps)) > 0
-    stands = (lump_area >= 2 * largest) & (beyond <= _MOST_SHARED * lump_area) & ~hides
+    alone = (lump_area >= _LARGER_THAN_ONE * filled) & (most_isolated < _ONLY_ISOLATED)
+    body = (
+        (lump_area >= _LARGER_THAN_ALL * filled)
+        & (most_isolated < _MOST_ISOLATED)
+        & (lumps.evidence["isolation"] >= _LUMP_ISOLATED)
+        & (lumps.evidence["contrast_noise"] >= parameters.body_contrast)
+        & (lumps.evidence["diameter_mm"] >= parameters.body_diameter_mm)
+    )
+    stands = (beyond <= _MOST_SHARED * lump_area) & np.where(fragments > 1, body, alone)
     dropped = np.zeros(len(specks), np.bool_)
     dropped[speck[fragment & stands[lump]]] = True
     chosen = lumps.subset(np.flatnonzero(stands))

@@ -30,9 +30,9 @@ class SegmentParameters:
     )
     growth_response: float = bounded(3.5, 0.5, 50.0, "response down to which a candidate's component extends")
     lump_seed_response: float = bounded(
-        7.0, 1.0, 50.0, "the response a lump larger than the speck scales must reach"
+        5.0, 1.0, 50.0, "the response a lump larger than the speck scales must reach"
     )
-    lump_growth_response: float = bounded(4.0, 0.5, 50.0, "response down to which a lump's component extends")
+    lump_growth_response: float = bounded(3.0, 0.5, 50.0, "response down to which a lump's component extends")
     largest_lump_mm: float = bounded(
         12.0, 1.0, 50.0, "a lump's component may cover the disc of this diameter at most"
     )
@@ -47,6 +47,9 @@ class SegmentParameters:
     )
     saddle_fraction: float = bounded(
         0.75, 0.4, 1.0, "specks are one where the saddle keeps this share of the lower peak"
+    )
+    lump_saddle_fraction: float = bounded(
+        0.6, 0.4, 1.0, "the same of lumps, which are mottled: they are one across a deeper saddle"
     )
     strand_elongation: float = bounded(
         1.8, 1.0, 10.0, "pieces at least this elongated may continue each other as one strand"
@@ -81,6 +84,10 @@ class SegmentParameters:
     coarse_edge_share: float = bounded(
         0.38, 0.0, 1.0, "or its edge is at most this share of its diameter; that of a ball is a third"
     )
+    body_contrast: float = bounded(
+        12.0, 1.0, 1000.0, "a lump of several fragments stands out by this much, in pixel noise"
+    )
+    body_diameter_mm: float = bounded(1.5, 0.3, 20.0, "and has at least this diameter")
     neighbourhood_mm: float = bounded(
         5.0, 1.0, 20.0, "distance within which other candidates support a candidate"
     )

@@ -6,13 +6,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
 from mammocalc.errors import InvalidParameter
 from mammocalc.prepare.scene import Anatomy, Scene
 from mammocalc.segment import SegmentParameters, segment
 from mammocalc.segment.company import COMPANY, company_of
-from mammocalc.segment.objects import Objects, lumps_over_specks
+from mammocalc.segment.components import lump_components, searched_cells
+from mammocalc.segment.objects import Objects, lumps_over_specks, outlines_of
 from mammocalc.segment.score import (
     ALIKE,
     SUPPORT,
@@ -186,22 +188,78 @@ def test_a_faint_round_piece_is_not_taken_into_a_bright_strand():
     assert reaches[0] > reaches[1] + 4
 
 
-@pytest.mark.parametrize(
-    ("isolation", "edge_width_mm", "left"), [(0.9, 0.2, "speck"), (0.3, 0.2, "lump"), (0.9, 0.5, "lump")]
-)
-def test_a_sharp_speck_in_front_of_a_lump_is_no_fragment_of_it(isolation, edge_width_mm, left):
-    def square(first, end, **evidence):
-        pixel = (np.arange(first, end)[:, None] * 40 + np.arange(first, end)).ravel()
-        return Objects(
-            pixel, np.array([0, len(pixel)]), {name: np.array([value]) for name, value in evidence.items()}
-        )
+def squares(*corners, **evidence):
+    """Objects that are squares, (first row, first column, side) each, on a plane of 40 columns."""
+    pixel = [
+        (np.arange(row, row + side)[:, None] * 40 + np.arange(col, col + side)).ravel()
+        for row, col, side in corners
+    ]
+    start = np.concatenate(([0], np.cumsum([len(one) for one in pixel])))
+    return Objects(
+        np.concatenate(pixel), start, {name: np.array(values, float) for name, values in evidence.items()}
+    )
 
-    speck = square(18, 21, diameter_mm=0.24, edge_width_mm=edge_width_mm, isolation=isolation)
-    lump = square(10, 30, diameter_mm=1.58, edge_width_mm=0.6, isolation=0.5)
+
+LUMP = {"diameter_mm": 1.58, "edge_width_mm": 0.6, "isolation": 0.5, "contrast_noise": 20.0}
+
+
+@pytest.mark.parametrize(
+    ("side", "isolation", "left"),
+    [(3, 0.3, "lump"), (3, 0.5, "speck"), (15, 0.3, "speck"), (14, 0.3, "lump")],
+)
+def test_a_lump_is_twice_as_large_as_its_only_fragment_which_does_not_stand_out(side, isolation, left):
+    speck = squares(
+        (10, 10, side), diameter_mm=[0.24], edge_width_mm=[0.2], isolation=[isolation], contrast_noise=[10.0]
+    )
+    lump = squares((10, 10, 20), **{name: [value] for name, value in LUMP.items()})
     owner = np.zeros((40, 40), np.int32)
     stands = lumps_over_specks(speck, lump, owner, SegmentParameters())
     assert stands.evidence["diameter_mm"].tolist() == [{"speck": 0.24, "lump": 1.58}[left]]
     assert not owner.any()
+
+
+@pytest.mark.parametrize(
+    ("change", "isolations", "left"),
+    [
+        ({}, (0.5, 0.5), "lump"),
+        ({}, (0.5, 0.7), "specks"),
+        ({"isolation": 0.1}, (0.5, 0.5), "specks"),
+        ({"contrast_noise": 11.0}, (0.5, 0.5), "specks"),
+        ({"diameter_mm": 1.4}, (0.5, 0.5), "specks"),
+        ({"edge_width_mm": 0.9}, (0.5, 0.5), "specks"),
+    ],
+)
+def test_a_lump_is_one_body_where_none_of_its_fragments_stands_out(change, isolations, left):
+    specks = squares(
+        (10, 10, 10),
+        (20, 20, 10),
+        diameter_mm=[0.8, 0.8],
+        edge_width_mm=[0.3, 0.3],
+        isolation=isolations,
+        contrast_noise=[10.0, 10.0],
+    )
+    lump = squares((10, 10, 20), **{name: [value] for name, value in (LUMP | change).items()})
+    stands = lumps_over_specks(specks, lump, np.zeros((40, 40), np.int32), SegmentParameters())
+    assert len(stands) == {"lump": 1, "specks": 2}[left]
+
+
+@pytest.mark.parametrize(("pieces", "left"), [(2, 1), (3, 1), (4, 4)])
+def test_fragments_that_fill_a_lump_stand(pieces, left):
+    corners = [(10, 10, 10), (10, 20, 10), (20, 10, 10), (20, 20, 10)][:pieces]
+    specks = squares(*corners, **{name: [value / 2] * pieces for name, value in LUMP.items()})
+    lump = squares((10, 10, 20), **{name: [value] for name, value in LUMP.items()})
+    assert len(lumps_over_specks(specks, lump, np.zeros((40, 40), np.int32), SegmentParameters())) == left
+
+
+@pytest.mark.parametrize(("saddle", "pieces"), [(0.9, 2), (0.6, 1)])
+def test_a_lump_is_one_across_a_saddle(saddle, pieces):
+    plane = np.maximum(with_disc(tissue(), 200, 190, 14, 60), with_disc(tissue(), 200, 220, 14, 60))
+    plane = gaussian_filter(plane, 5)
+    parameters = SegmentParameters(lump_saddle_fraction=saddle)
+    scene = scene_of(plane)
+    components = lump_components(scene, searched_cells(scene, 1.0), parameters, 1)
+    lumps = outlines_of(scene, components, np.zeros(plane.shape, np.int32), 0.7, parameters, 1)
+    assert (lumps.peak > 10).sum() == pieces
 
 
 def test_a_speck_beside_the_tip_of_a_cast_stays_apart():
