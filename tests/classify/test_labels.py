@@ -843,6 +843,23 @@ class TestNeverABenignRodByMistake:
         found = labelled(sized(6.0, 0.8, branches=1.0, rods_in_image=3.0, **{**ROD, "solidity": 0.6}))
         assert found.label[0] == "large_rod_like"
 
+    @pytest.mark.parametrize(
+        ("change", "is_rod"),
+        [
+            ({"straightness": 0.91, "roughness": 0.079}, True),
+            ({"straightness": 0.89}, False),
+            ({"roughness": 0.081}, False),
+        ],
+    )
+    def test_a_branched_rod_is_straight_and_smooth(self, labelled, sized, change, is_rod):
+        branched = {**ROD, "solidity": 0.6, "branches": 1.0, "rods_in_image": 3.0, **change}
+        assert (labelled(sized(6.0, 0.8, **branched)).label[0] == "large_rod_like") is is_rod
+
+    @pytest.mark.parametrize(("length_mm", "is_rod"), [(2.71, True), (2.69, False)])
+    def test_a_rod_is_three_times_as_long_as_thick(self, labelled, sized, length_mm, is_rod):
+        found = labelled(sized(length_mm, 0.9, nipple_angle_deg=10.0, **ROD))
+        assert (found.label[0] == "large_rod_like") is is_rod
+
 
 class TestPunctateDependsOnItsCompany:
     @pytest.mark.parametrize(
