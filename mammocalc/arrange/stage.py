@@ -114,8 +114,7 @@ def _chains(
     counted = np.flatnonzero(measurements.columns["score"] >= parameters.joining_score)
     everything = as_pieces(scene, measurements, counted, parameters)
     apart = rings(measurements, parameters) | thick_rods(measurements, parameters)
-    joins = ~apart[counted] & (everything.calibre_mm <= parameters.strand_calibre_mm)
-    loose = everything.take(np.flatnonzero(joins))
+    loose = everything.take(np.flatnonzero(~apart[counted]))
     pieces = everything.take(np.flatnonzero(strands(measurements, parameters)[counted]))
     sure = measurements.columns["score"][pieces.index] >= parameters.founding_score
 

@@ -149,19 +149,26 @@ def _is_long_on_vessel(curve: Curve, fraction: float, parameters: ArrangeParamet
 
 
 def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDArray[np.bool_]:
-    """Which pieces lie between a vessel's walls or on them, the elongated ones along it."""
+    """Which pieces lie between a vessel's walls or on them, the elongated ones along it.
+
+    A piece is as thick as a wall at most, or, where it is elongated and both walls are known, as the vessel.
+    """
     from mammocalc_kernels.curves import beside
 
     longer = _lengthened(curve.points, parameters.track_gap_mm)
     along, across, tangent = beside(longer, pieces.centre, STEP_MM)
-    half_width = 0.5 * np.nan_to_num(curve.wall_separation_mm) + parameters.wall_play_mm
+    separation = float(np.nan_to_num(curve.wall_separation_mm))
+    half_width = 0.5 * separation + parameters.wall_play_mm
+    fits = (pieces.calibre_mm <= parameters.strand_calibre_mm) | (
+        pieces.strand & (separation > 0.0) & (pieces.calibre_mm <= separation + parameters.wall_play_mm)
+    )
     total = curve.length_mm + 2 * parameters.track_gap_mm
     # Beyond the ends only what has a direction, and keeps it, is believed.
     beyond = (along < parameters.track_gap_mm) | (along > total - parameters.track_gap_mm)
     inside = (along >= 0.0) & (along <= total) & (np.abs(across) <= half_width) & (pieces.strand | ~beyond)
     cosine = np.abs(np.einsum("ij,ij->i", pieces.direction, tangent))
     follows: NDArray[np.bool_] = ~pieces.strand | (cosine >= np.cos(np.radians(parameters.vessel_bend_deg)))
-    return inside & follows
+    return fits & inside & follows
 
 
 def _lengthened(line: Points, by_mm: float) -> Points:

@@ -110,9 +110,9 @@ class TestTwoWalls:
         assert found.columns["chain_id"][outside] == 0
 
     @pytest.mark.parametrize(
-        ("width_mm", "form", "chain"), [(0.6, ROD, 0), (0.6, {}, 1), (0.74, {}, 1), (0.76, {}, 0)]
+        ("width_mm", "form", "chain"), [(0.6, ROD, 0), (0.6, {}, 1), (1.9, {}, 1), (2.1, {}, 0)]
     )
-    def test_what_is_too_thick_for_a_wall_does_not(self, candidates, make_scene, width_mm, form, chain):
+    def test_what_is_thicker_than_the_vessel_does_not(self, candidates, make_scene, width_mm, form, chain):
         line = np.stack([np.linspace(30, 60, 121), np.full(121, 70.0)], axis=1)
         for side in (-0.8, 0.8):
             candidates.wall(line, side, np.random.default_rng(3))
