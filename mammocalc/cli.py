@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -67,6 +68,9 @@ def main() -> None:
         _fail(f"{where}{error.strerror or error}")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        # To look for rubbish in all that is about to be given back takes as long as writing the tables.
+        gc.freeze()
 
 
 def _fail(message: str) -> NoReturn:
@@ -182,8 +186,8 @@ def detect(
     bar = _ProgressBar()
     try:
         if not dry_run and scheduler is None:
-            _announce_compilation()
             _launch_worker_ahead(paths, out, jobs)
+            _announce_compilation()
         from mammocalc.batch import BatchLimits, detect_folder
         from mammocalc.read import ReadLimits
 

@@ -9,7 +9,8 @@ import time
 import traceback
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -181,10 +182,20 @@ def search(task: Task, settings: bytes) -> Outcome:
     MammocalcError
         When the settings are of another version.
     """
-    began = time.perf_counter()
     given = unpacked(settings)
     if task.study:
         return write_study(task, given)
+    if task.frame or task.known_content:
+        return _searched(task, given)
+    # Nothing hangs on the hash until the end, and it is found on a processor that may have nothing to do.
+    with ThreadPoolExecutor(1) as beside:
+        content = beside.submit(_content_hash, task.path, given)
+        outcome = _searched(task, given)
+    return replace(outcome, content=content.result())
+
+
+def _searched(task: Task, given: Settings) -> Outcome:
+    began = time.perf_counter()
     mammogram: Mammogram | None = None
     known = task
     status, reason, transient = "failed", "", False
@@ -301,15 +312,13 @@ def failure(task: Task, reason: str) -> Outcome:
 
 
 def _identified(task: Task, given: Settings) -> Task:
-    """The task with the file's content hash and stamp; frame 0 finds them out, further frames hold to them."""
+    """The task with the file's stamp, and its hash where an earlier one is known; further frames hold to the stamp."""
     if task.frame:
         if not stamp_of(task.path).is_of_same_content(task.stamp):
             raise OSError(0, "it changed while it was read")
         return task
     task = task._replace(stamp=stamp_of(task.path))
-    with contextlib.suppress(OSError):
-        return task._replace(content=_content_hash(task.path, given))
-    return task
+    return task._replace(content=_content_hash(task.path, given)) if task.known_content else task
 
 
 def stamp_of(path: str) -> Stamp:
@@ -322,11 +331,13 @@ def stamp_of(path: str) -> Stamp:
 
 
 def _content_hash(path: str, given: Settings) -> str:
+    """SHA-256 of a file; empty where it cannot be read or is larger than what is read."""
     file = Path(path)
-    if not file.is_file() or file.stat().st_size > given.limits.read.file_megabytes * 1_000_000:
-        return ""
-    with file.open("rb", buffering=0) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with contextlib.suppress(OSError, ValueError):
+        if file.is_file() and file.stat().st_size <= given.limits.read.file_megabytes * 1_000_000:
+            with file.open("rb", buffering=0) as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+    return ""
 
 
 def _outcome(task: Task, status: str, reason: str, record: Record, **further: Any) -> Outcome:

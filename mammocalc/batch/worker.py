@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -64,11 +65,27 @@ def prepare(threads: int) -> None:
         compile_ahead()
 
 
-def _import_search() -> None:
-    import cv2  # noqa: F401
+# What others look for when a search imports them, and never use in one: colour profiles and what downloads examples
+# (pydicom), a reader of settings files (numba). To find them takes a twentieth of a second.
+_UNUSED = ("PIL.ImageCms", "ssl", "tqdm", "yaml")
+_NUMBA_SETTINGS = ".numba_config.yaml"
 
-    import mammocalc.pipeline
-    import mammocalc.read.dicom  # noqa: F401
+
+def _import_search() -> None:
+    hidden = {name for name in _UNUSED if name not in sys.modules}
+    if Path(_NUMBA_SETTINGS).exists():
+        hidden.discard("yaml")
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        import cv2  # noqa: F401
+        import mammocalc_kernels.compile  # noqa: F401
+
+        import mammocalc.pipeline
+        import mammocalc.read.dicom  # noqa: F401
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _be_silent() -> None:
