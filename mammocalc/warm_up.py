@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mammocalc.read.mammogram import Mammogram
 
 # A breast with room for everything that is drawn; what is compiled does not depend on size.
@@ -87,30 +90,45 @@ def compile_searching() -> None:
         segment(prepare(_example()))
 
 
-def compile_arranging() -> None:
-    """Compile the kernels that bring candidates into company, on a few points."""
+def compile_clustering() -> None:
+    """Compile the kernels that bring candidates into company, but for those along curves, on a few points."""
     import numpy as np
-    from mammocalc_kernels import bows, cross_profiles, curves, neighbours, paths, ridges, walls, wards_tree
+    from mammocalc_kernels import neighbours, paths, walls, wards_tree
 
     with _rarely_collecting():
-        along = np.arange(8.0)
-        points = np.stack([along % 2, along], axis=1)
-        plane = np.zeros((8, 8), np.float32)
+        along, points = _few_points()
         one, other, _ = neighbours.near_pairs(along, along, 2.0)
         neighbours.few_nearest(along, along, 2)
         neighbours.nearest_among(points, points)
+        walls.facing_points(points, points, 0.5, 0.5, 2.0, 0.5)
         paths.connected_parts(len(points), one, other)
         paths.longest_way(along, along, 2.0)
-        walls.facing_points(points, points, 0.5, 0.5, 2.0, 0.5)
+        wards_tree.wards_tree(np.concatenate([points, points], axis=1))
+
+
+def compile_chaining() -> None:
+    """Compile the kernels that follow curves and vessels, on a few points."""
+    import numpy as np
+    from mammocalc_kernels import bows, cross_profiles, curves, ridges, walls
+
+    with _rarely_collecting():
+        along, points = _few_points()
+        plane = np.zeros((8, 8), np.float32)
+        curves.smooth_curve(points, 0.5, np.array([0.2, 0.6, 0.2]))
+        curves.tangents_of(points)
+        curves.beside(points, points, 0.5)
         walls.middle_points(points, points, np.array([1, 0, *[-1] * 6]))
         walls.wall_courses(along, along, along, 1.0, 0.5)
         profile = cross_profiles.cross_profiles(plane, points, points, along, np.zeros((1, 5)))
         ridges.ridge_significance(profile, np.array([[(2, 4), (0, 2), (4, 6)]]), 2)
-        curves.smooth_curve(points, 0.5, np.array([0.2, 0.6, 0.2]))
-        curves.tangents_of(points)
-        curves.beside(points, points, 0.5)
         bows.trace_bows(plane, points, points, along, along, along)
-        wards_tree.wards_tree(np.concatenate([points, points], axis=1))
+
+
+def _few_points() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    import numpy as np
+
+    along = np.arange(8.0)
+    return along, np.stack([along % 2, along], axis=1)
 
 
 def compile_measuring() -> None:

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel
 
+# What float64 stores for infinity, as a whole number.
+_INFINITY = 0x7FF0000000000000
+
 
 @kernel
 def _in_order(values, n):  # type: ignore[no-untyped-def]
@@ -112,7 +115,7 @@ def _upper_medians(values, cuts, out):  # type: ignore[no-untyped-def]
         # Positive floats as whole numbers keep their order; then by bisection as `order_statistic`.
         some = whole[cuts[part] : cuts[part + 1]]
         rank = some.size // 2
-        low, high = some.min(), some.max()
+        low, high = np.int64(0), np.int64(_INFINITY)
         while low < high:
             middle = low + ((high - low) >> 1)
             below = 0

@@ -8,11 +8,17 @@ import sys
 import time
 
 from mammocalc.batch.settings import usable_processors
-from mammocalc.warm_up import compile_arranging, compile_measuring, compile_searching, warm_up
+from mammocalc.warm_up import (
+    compile_chaining,
+    compile_clustering,
+    compile_measuring,
+    compile_searching,
+    warm_up,
+)
 
 
 def compile_ahead() -> float:
-    """Compile every kernel, those that measure beside the others; what goes wrong there is made up for here.
+    """Compile every kernel, those that measure and chain beside the others; what goes wrong there is made up for here.
 
     Returns
     -------
@@ -31,7 +37,7 @@ def compile_ahead() -> float:
         ) as measuring:
             try:
                 compile_searching()
-                compile_arranging()
+                compile_clustering()
             except BaseException:
                 measuring.kill()
                 raise
@@ -41,3 +47,4 @@ def compile_ahead() -> float:
 
 if __name__ == "__main__":
     compile_measuring()
+    compile_chaining()

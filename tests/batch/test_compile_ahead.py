@@ -14,7 +14,7 @@ from mammocalc.batch import compile_ahead
 def steps(monkeypatch):
     """What was done in this process, in order; nothing is compiled."""
     done = []
-    for name in ("compile_searching", "compile_arranging", "warm_up"):
+    for name in ("compile_searching", "compile_clustering", "warm_up"):
         monkeypatch.setattr(compile_ahead, name, lambda name=name: done.append(name))
     return done
 
@@ -31,7 +31,7 @@ def test_a_second_process_compiles_what_measures(steps, monkeypatch):
     monkeypatch.setattr(compile_ahead, "usable_processors", lambda: 2)
     assert compile_ahead.compile_ahead() > 0
     assert started == [["-m", "mammocalc.batch.compile_ahead"]]
-    assert steps == ["compile_searching", "compile_arranging", "warm_up"]
+    assert steps == ["compile_searching", "compile_clustering", "warm_up"]
 
 
 def test_one_processor_compiles_alone(steps, monkeypatch):
@@ -45,14 +45,18 @@ def test_one_processor_compiles_alone(steps, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("stage", "modules"),
-    [("measuring", "shape, calibre, skeleton"), ("arranging", "walls, ridges, paths, bows")],
+    ("stages", "modules"),
+    [
+        (["measuring"], "shape, calibre, skeleton"),
+        (["clustering", "chaining"], "walls, ridges, paths, bows, curves, wards_tree"),
+    ],
 )
-def test_what_is_compiled_ahead_is_what_a_run_uses(stage, modules):
+def test_what_is_compiled_ahead_is_what_a_run_uses(stages, modules):
     """The small examples have the types of real scenes, else their work would be in vain."""
     code = f"""
-from mammocalc.warm_up import compile_{stage}
-compile_{stage}()
+from mammocalc import warm_up
+for stage in {stages}:
+    getattr(warm_up, "compile_" + stage)()
 from mammocalc_kernels import {modules}
 from mammocalc.phantom import PhantomSettings, make
 import mammocalc as mc
