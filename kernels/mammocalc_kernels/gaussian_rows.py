@@ -48,7 +48,7 @@ class Closeness(NamedTuple):
 FOR_DIFFERENCES = Closeness(first_truncate=3.5, truncate=3.2, largest_stride=1.45)
 """Differences of Gaussians of a cascade are within 1e-3 of their range."""
 
-FOR_DERIVATIVES = Closeness(first_truncate=5.0, truncate=3.55, largest_stride=0.9)
+FOR_DERIVATIVES = Closeness(first_truncate=5.0, truncate=3.6, largest_stride=0.9)
 """Second derivatives of a cascade are, too: they answer more to what is cut off or repeated."""
 
 
@@ -494,87 +494,6 @@ def value_slope_curvature(  # type: ignore[no-untyped-def]
             out[to_0 + x] += s1 * p1 + s2 * p2
             out[to_1 + x] += f1 * (r1 - l1) + f2 * (r2 - l2)
             out[to_2 + x] += t1 * p1 + t2 * p2
-
-
-@kernel
-def near_value_slope_curvature(  # type: ignore[no-untyped-def]
-    out, at, pitch, source, offsets, smooth, first, second, width
-):
-    """`value_slope_curvature` with the taps of `derivative_stencils`: two pairs, or three and four."""
-    value, slope = span(out, at, width), span(out, at + pitch, width)
-    curvature = span(out, at + 2 * pitch, width)
-    centre = span(source, offsets[0], width)
-    before_1, after_1 = span(source, offsets[1], width), span(source, offsets[2], width)
-    before_2, after_2 = span(source, offsets[3], width), span(source, offsets[4], width)
-    s0, s1, s2 = smooth[0], smooth[1], smooth[2]
-    f1, f2 = first[1], first[2]
-    t0, t1, t2 = second[0], second[1], second[2]
-    if smooth.size == 3:
-        for x in range(width):
-            c, l1, r1 = read(centre, x), read(before_1, x), read(after_1, x)
-            l2, r2 = read(before_2, x), read(after_2, x)
-            p1, p2 = l1 + r1, l2 + r2
-            write(value, x, s0 * c + s1 * p1 + s2 * p2)
-            write(slope, x, f1 * (r1 - l1) + f2 * (r2 - l2))
-            write(curvature, x, t0 * c + t1 * p1 + t2 * p2)
-    else:
-        before_3, after_3 = span(source, offsets[5], width), span(source, offsets[6], width)
-        before_4, after_4 = span(source, offsets[7], width), span(source, offsets[8], width)
-        s3, f3, t3, t4 = smooth[3], first[3], second[3], second[4]
-        for x in range(width):
-            c, l1, r1 = read(centre, x), read(before_1, x), read(after_1, x)
-            l2, r2 = read(before_2, x), read(after_2, x)
-            l3, r3 = read(before_3, x), read(after_3, x)
-            p1, p2, p3 = l1 + r1, l2 + r2, l3 + r3
-            write(value, x, s0 * c + s1 * p1 + s2 * p2 + s3 * p3)
-            write(slope, x, f1 * (r1 - l1) + f2 * (r2 - l2) + f3 * (r3 - l3))
-            p4 = read(before_4, x) + read(after_4, x)
-            write(curvature, x, t0 * c + t1 * p1 + t2 * p2 + t3 * p3 + t4 * p4)
-
-
-@kernel
-def near_second_derivatives(  # type: ignore[no-untyped-def]
-    rr, rc, cc, lines, at, pitch, smooth, first, second, width
-):
-    """The Hessian of a row from its value, slope and curvature across, with the taps of `derivative_stencils`.
-
-    These three rows begin in `lines` at `at` and `pitch` and twice `pitch` values later; as many values on both
-    sides as there are pairs are filled. The taps are two pairs, or three and for the second derivative four;
-    `rr`, `rc` and `cc` are scaled as they are.
-    """
-    r = smooth.size - 1
-    value, slope = span(lines, at - r, width + 2 * r), span(lines, at + pitch - r, width + 2 * r)
-    curvature = span(lines, at + 2 * pitch - r, width + 2 * r)
-    s0, s1, s2 = smooth[0], smooth[1], smooth[2]
-    f1, f2 = first[1], first[2]
-    t0, t1, t2 = second[0], second[1], second[2]
-    if smooth.size == 3:
-        for x in range(width):
-            near = s1 * (read(curvature, x + 1) + read(curvature, x + 3))
-            far = s2 * (read(curvature, x) + read(curvature, x + 4))
-            write(rr, x, s0 * read(curvature, x + 2) + near + far)
-            near = f1 * (read(slope, x + 3) - read(slope, x + 1))
-            far = f2 * (read(slope, x + 4) - read(slope, x))
-            write(rc, x, near + far)
-            near = t1 * (read(value, x + 1) + read(value, x + 3))
-            far = t2 * (read(value, x) + read(value, x + 4))
-            write(cc, x, t0 * read(value, x + 2) + near + far)
-    else:
-        s3, f3, t3, t4 = smooth[3], first[3], second[3], second[4]
-        for x in range(width):
-            near = s1 * (read(curvature, x + 3) + read(curvature, x + 5))
-            far = s2 * (read(curvature, x + 2) + read(curvature, x + 6))
-            farthest = s3 * (read(curvature, x + 1) + read(curvature, x + 7))
-            write(rr, x, s0 * read(curvature, x + 4) + near + far + farthest)
-            near = f1 * (read(slope, x + 5) - read(slope, x + 3))
-            far = f2 * (read(slope, x + 6) - read(slope, x + 2))
-            farthest = f3 * (read(slope, x + 7) - read(slope, x + 1))
-            write(rc, x, near + far + farthest)
-            near = t1 * (read(value, x + 3) + read(value, x + 5))
-            far = t2 * (read(value, x + 2) + read(value, x + 6))
-            farther = t3 * (read(value, x + 1) + read(value, x + 7))
-            farthest = t4 * (read(value, x) + read(value, x + 8))
-            write(cc, x, t0 * read(value, x + 4) + near + far + farther + farthest)
 
 
 BATCH = 8

@@ -14,43 +14,40 @@ import itertools
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
 from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.gaussian_rows import (
     BATCH,
     FOR_DERIVATIVES,
+    STRIP,
     Cascade,
     antisymmetric,
     blur_cascade,
-    blur_rows,
     cascade_layout,
     derivative_stencils,
     derivative_taps,
-    mirror_ends,
     mirrored,
-    near_second_derivatives,
-    near_value_slope_curvature,
     offsets_across,
     offsets_along,
     room_for,
     symmetric,
     value_slope_curvature,
-    whole_lines,
-    whole_rows,
 )
-from mammocalc_kernels.streams import multiply_add, span, times_power_of_two
+from mammocalc_kernels.lanes import LANES, filter_four, filter_line, from_lanes, lanes, mirror_lanes, to_lanes
+from mammocalc_kernels.streams import multiply_add, prefetch, read, span, times_power_of_two, write
 
 # Scales below the first are filtered straight from the plane; of the others the cascade makes all of the blur but a
-# variance of 0.8 px squared, or 0.5 from the second on, which short stencils do.
+# variance of 1.5 px squared, or 0.5 from the second on, which short stencils do.
 _SMALLEST_BLURRED = 1.5
 _SMALLEST_NEAR = 2.2
-
-# Columns that are measured in one go, px.
-_STRIP = 1024
 
 
 class HessianMeasures(NamedTuple):
@@ -156,7 +153,7 @@ def hessian_measures(
     _check_structure(structure)
     ridge_out, blob_out = (np.empty_like(plane), np.empty_like(plane)) if out is None else out
     _check_out((ridge_out, blob_out), plane)
-    _run(plane, plan, structure, ridge_out, blob_out, np.empty((0, 0), np.float32), threads)
+    _run(plane, plan, structure, ridge_out, blob_out, False, threads)
     return HessianMeasures(ridge_out, blob_out)
 
 
@@ -190,7 +187,7 @@ def ridge(plane: NDArray[np.float32], sigmas: Sequence[float], structure: float,
     plan = _plan(sigmas)
     _check_structure(structure)
     strength, orientation = np.empty_like(plane), np.empty_like(plane)
-    _run(plane, plan, structure, strength, np.empty((0, 0), np.float32), orientation, threads)
+    _run(plane, plan, structure, strength, orientation, True, threads)
     return Ridges(strength, orientation)
 
 
@@ -283,7 +280,7 @@ def _left_to_stencils(sigma: float) -> tuple[float, tuple[int, int]]:
     """Variance of the blur that the cascade leaves to the stencils, px squared, and their `pairs`."""
     if sigma < _SMALLEST_BLURRED:
         return sigma * sigma, (0, 0)
-    return (0.8, (3, 4)) if sigma < _SMALLEST_NEAR else (0.5, (2, 2))
+    return (1.5, (5, 5)) if sigma < _SMALLEST_NEAR else (0.5, (2, 2))
 
 
 def _plan(sigmas: Sequence[float]) -> _Plan:
@@ -332,129 +329,430 @@ def _run(
     plan: _Plan,
     structure: float,
     ridge_out: NDArray[np.float32],
-    blob_out: NDArray[np.float32],
-    orientation_out: NDArray[np.float32],
+    other_out: NDArray[np.float32],
+    oriented: bool,
     threads: int,
 ) -> None:
-    if plane.size:
-        norm = np.float32(-math.log2(math.e) / structure**2)
-        looked_at = np.zeros_like(plan.pairs)
-        np.maximum.at(looked_at, plan.level, plan.radius)
-        layout = cascade_layout(Cascade(plan.taps, plan.pairs, plan.stride), plane.shape[1], looked_at)
-        layout = layout._replace(margin=max(layout.margin, whole_lines(int(plan.radius.max()))))
-        run_bands(
-            partial(
-                _hessian_rows,
-                plane.reshape(-1),
-                plane.shape[1],
-                *plan,
-                *layout,
-                norm,
-                ridge_out,
-                blob_out,
-                orientation_out,
-            ),
-            plane.shape[0],
-            threads,
-        )
+    """Write the ridge strength and the blob strength, or where `oriented` the orientation."""
+    if not plane.size:
+        return
+    norm = np.float32(-math.log2(math.e) / structure**2)
+    looked_at = np.zeros_like(plan.pairs)
+    np.maximum.at(looked_at, plan.level, plan.radius)
+    around = int(plan.radius.max())
+    rows = lanes(plane.shape[1], max(around, int((plan.pairs * plan.stride).max())))
+    pitch = (rows.length + 2 * around) * LANES
+    layout = cascade_layout(Cascade(plan.taps, plan.pairs, plan.stride), pitch, looked_at)
+    run_bands(
+        partial(
+            _hessian_rows,
+            plane.reshape(-1),
+            plane.shape[1],
+            *plan,
+            *layout[:4],
+            *rows,
+            around,
+            norm,
+            ridge_out.reshape(-1),
+            other_out.reshape(-1),
+            oriented,
+        ),
+        plane.shape[0],
+        threads,
+    )
+
+
+@kernel
+def _blur_rows(  # type: ignore[no-untyped-def]
+    rings, start, held, scale, plane, width, begin, stop, taps, stride,
+    length, beyond, before, after, around, rows, lines, places, targets,
+):  # fmt: skip
+    """Make some rows of one scale of the cascade, laid out, from the ring of the scale before or from the plane.
+
+    Arguments as in `_hessian_rows`; `rows` and `lines` (BATCH, n) float32, `places` and `targets` (BATCH, n) uint64
+    are scratch.
+    """
+    height = plane.size // width
+    pitch = (length + 2 * around) * LANES
+    row_pitch, line_pitch = rows.shape[1], lines.shape[1]
+    pairs = taps.size - 1
+    margin = before.size * LANES
+    # Views without reference counts: to count them, with an atomic instruction each, takes as long as the filters.
+    ring, flat, weights = span(rings, 0, rings.size), span(plane, 0, plane.size), span(taps, 0, taps.size)
+    natural, laid = span(rows, 0, rows.size), span(lines, 0, lines.size)
+    if pairs == 0:
+        for row in range(begin, stop):
+            _copy(span(natural, (row - begin) * row_pitch, width), span(flat, row * width, width))
+    elif scale == 0:
+        groups = _across(places, targets, pairs, stride, 0, height, begin, stop, height, width, 0, row_pitch)
+        strips = max(1, width // STRIP)
+        for strip in range(strips):
+            x = strip * STRIP
+            n = STRIP if strip < strips - 1 else width - x
+            # Strips are too short for the processor to see what comes next.
+            for row in range(stop + pairs * stride, min(stop + pairs * stride + BATCH, height)):
+                for column in range(x, x + n, LANES):
+                    prefetch(plane, row * width + column)
+            _filter_strip(
+                span(flat, x, flat.size - x),
+                span(natural, x, natural.size - x),
+                places,
+                targets,
+                groups,
+                weights,
+                n,
+            )
+    else:
+        source = span(ring, around * LANES, ring.size - around * LANES)
+        groups = _across(
+            places, targets, pairs, stride, start[scale - 1], held[scale - 1], begin, stop, height, pitch,
+            margin, line_pitch,
+        )  # fmt: skip
+        for x in range(0, length * LANES, STRIP):
+            n = min(STRIP, length * LANES - x)
+            _filter_strip(
+                span(source, x, source.size - x),
+                span(laid, x, laid.size - x),
+                places,
+                targets,
+                groups,
+                weights,
+                n,
+            )
+    for row in range(begin, stop):
+        at = start[scale] + (row % held[scale]) * pitch + around * LANES
+        from_row, line = (row - begin) * row_pitch, (row - begin) * line_pitch + margin
+        if pairs == 0:
+            to_lanes(natural, from_row, width, length, beyond, ring, at)
+        else:
+            if scale == 0:
+                to_lanes(natural, from_row, width, length, beyond, laid, line)
+            mirror_lanes(laid, line, length, before, after, pairs * stride)
+            _filter_along(laid, line, ring, at, length, weights, stride, places, targets)
+        mirror_lanes(ring, at, length, before, after, around)
+
+
+@kernel
+def _across(places, targets, pairs, stride, start, held, begin, stop, height, pitch, to, to_pitch):  # type: ignore[no-untyped-def]
+    """Group rows to blur across: four that see the same rows where there are as many, else each on its own.
+
+    Writes a line of `places` and `targets` a group as `filter_four` and `filter_line` take them; start, held and
+    pitch as in `offsets_across`, row `begin` is written at `to`, and one every `to_pitch` values. Returns the numbers
+    of groups of four and of single rows.
+    """
+    fours = 0
+    row = begin
+    while row + 4 * stride <= stop:
+        for first in range(row, row + stride):
+            for m in range(2 * pairs + 4):
+                looked = mirrored(first + (m - pairs) * stride, height)
+                places[fours, m] = start + (looked % held) * pitch
+            for j in range(4):
+                targets[fours, j] = to + (first + j * stride - begin) * to_pitch
+            fours += 1
+        row += 4 * stride
+    ones = 0
+    while row < stop:
+        group = fours + ones
+        for m in range(2 * pairs + 1):
+            places[group, m] = start + (mirrored(row + (m - pairs) * stride, height) % held) * pitch
+        targets[group, 0] = to + (row - begin) * to_pitch
+        ones += 1
+        row += 1
+    return fours, ones
+
+
+@kernel
+def _filter_strip(source, out, places, targets, groups, taps, n):  # type: ignore[no-untyped-def]
+    """Blur the groups of `_across` over `n` columns."""
+    fours, ones = groups
+    looks = places.shape[1]
+    flat_places, flat_targets = span(places, 0, places.size), span(targets, 0, targets.size)
+    for k in range(fours + ones):
+        seen, to = span(flat_places, k * looks, looks), span(flat_targets, k * 4, 4)
+        if n < LANES:
+            for j in range(4 if k < fours else 1):
+                _filter_narrow(source, span(seen, j, looks - j), out, to[j], taps, n)
+        elif k < fours:
+            filter_four(source, seen, out, to, taps, n, 1, 0)
+        else:
+            filter_line(source, seen, out, to, taps, n, 1, 0)
+
+
+@kernel
+def _filter_narrow(source, places, out, to, taps, n):  # type: ignore[no-untyped-def]
+    """`filter_line` for less than a vector."""
+    pairs = taps.size - 1
+    for x in range(n):
+        total = taps[0] * source[places[pairs] + np.uint64(x)]
+        for k in range(1, pairs + 1, 2):
+            near = source[places[pairs - k] + np.uint64(x)] + source[places[pairs + k] + np.uint64(x)]
+            far = source[places[pairs - k - 1] + np.uint64(x)] + source[places[pairs + k + 1] + np.uint64(x)]
+            total += multiply_add(taps[k + 1], far, taps[k] * near)
+        out[to + np.uint64(x)] = total
+
+
+@kernel
+def _filter_along(line, at, out, to, length, taps, stride, places, targets):  # type: ignore[no-untyped-def]
+    """Blur a row that is laid out, and mirrored at its ends, from `at` on; to `out` from `to` on."""
+    pairs = taps.size - 1
+    looks = places.shape[1]
+    seen, target = span(places, 0, looks), span(targets, 0, 4)
+    step = stride * LANES
+    block = 4 * stride
+    for m in range(2 * pairs + 4):
+        seen[m] = at + (m - pairs) * step
+    for j in range(4):
+        target[j] = to + j * step
+    if length < block:
+        filter_line(line, seen, out, target, taps, length * LANES, 1, 0)
+        return
+    filter_four(line, seen, out, target, taps, step, length // block, block * LANES)
+    if length % block:
+        # The last block has columns in common with the one before.
+        shift = (length - block) * LANES
+        for m in range(2 * pairs + 4):
+            seen[m] += np.uint64(shift)
+        for j in range(4):
+            target[j] += np.uint64(shift)
+        filter_four(line, seen, out, target, taps, step, 1, 0)
 
 
 @kernel
 def _hessian_rows(  # type: ignore[no-untyped-def]
-    plane,
-    width,
-    taps,
-    pairs,
-    stride,
-    level,
-    smooth,
-    first,
-    second,
-    radius,
-    lag,
-    finish,
-    held,
-    start,
-    ring_pitch,
-    margin,
-    norm,
-    ridge_out,
-    blob_out,
-    orientation_out,
-    first_row,
-    end_row,
-):
-    """Rows `first_row` to `end_row` of the measures; `blob_out` or `orientation_out` of no size is not
-    written.
+    plane, width, taps, pairs, stride, level, smooth, first, second, radius,
+    lag, finish, held, start, length, beyond, before, after, around,
+    norm, ridge_out, other_out, oriented, first_row, end_row,
+):  # fmt: skip
+    """Rows `first_row` to `end_row` of the measures, or where `oriented` of ridge strength and orientation.
 
-    plane (h * w,) float32; the plan as in `_Plan`, lag to margin as in `Layout`; norm as in `_ridge_strength`.
+    plane, ridge_out, other_out (h * w,) float32; the plan as in `_Plan`, lag to start as in `Layout`, length to after
+    as in `Lanes`; around: what every row in a ring has beyond its ends, columns; norm as in `_ridge_strength`.
     """
     height = plane.size // width
+    pitch = (length + 2 * around) * LANES
     rings = room_for(start[pairs.size])
-    # Three padded rows: value, slope and curvature across rows; after the last, the row's own second
-    # derivatives.
-    reach = margin
-    margin *= 2
-    pitch = _STRIP + 2 * margin
-    padded = room_for(3 * pitch)
-    half_rr, rc, half_cc = room_for(_STRIP), room_for(_STRIP), room_for(_STRIP)
-    offsets = np.empty(2 * smooth.shape[1] - 1, np.uint64)
-    lines = room_for(BATCH * (ring_pitch + 2 * margin))
-    across = np.empty(BATCH * (2 * taps.shape[1] - 1), np.uint64)
-    every = whole_rows(height, width)
+    n = length * LANES
+    # Value, slope and curvature across rows, of two rows; after them, the second derivatives of one.
+    wide = (length + 2 * around) * LANES
+    across, lower_across = room_for(3 * wide), room_for(3 * wide)
+    half_rr, rc, half_cc = room_for(n), room_for(n), room_for(n)
+    strengths, others = room_for(2 * n), room_for(2 * n)
+    offsets = np.empty(2 * smooth.shape[1], np.uint64)
+    row_pitch = ((width + 15) & ~15) + LANES
+    rows = room_for(BATCH * row_pitch).reshape(BATCH, row_pitch)
+    line_pitch = (length + 2 * before.size) * LANES
+    blurred = room_for(BATCH * line_pitch).reshape(BATCH, line_pitch)
+    places, targets = np.empty((BATCH, 2 * taps.shape[1] + 2), np.uint64), np.empty((BATCH, 4), np.uint64)
+    natural, rest = np.empty(width + LANES, np.float32), np.empty(length, np.float32)
 
     for step in range(max(0, first_row - finish), end_row + finish, BATCH):
         for k in range(pairs.size):
-            beyond = finish - lag[k]
-            begin = max(0, first_row - beyond, step - lag[k])
-            stop = min(height, end_row + beyond, step - lag[k] + BATCH)
-            blur_rows(
-                rings, start, held, ring_pitch, k, plane, width, begin, stop,
-                every, taps[k, : pairs[k] + 1], stride[k], lines, across,
+            ahead = finish - lag[k]
+            begin = max(0, first_row - ahead, step - lag[k])
+            stop = min(height, end_row + ahead, step - lag[k] + BATCH)
+            _blur_rows(
+                rings, start, held, k, plane, width, begin, stop, taps[k, : pairs[k] + 1], stride[k],
+                length, beyond, before, after, around, rows, blurred, places, targets,
             )  # fmt: skip
         begin, stop = max(first_row, step - finish), min(end_row, step - finish + BATCH)
-        # Strip by strip, so that the lines that neighbouring rows share are still in the nearest cache.
-        for strip in range(0, width, _STRIP):
-            columns = min(_STRIP, width - strip)
-            # Whole cache lines to the left of what the filters along the row need, and what they need to the right.
-            left, right = max(0, strip - reach), min(width, strip + columns + reach)
-            at = margin + left - strip
+        for upper in range(begin, stop, 2):
+            # Of the last row alone the one below is not wanted.
+            lower = min(upper + 2, stop)
             for i in range(level.size):
-                k = level[i]
-                r = radius[i]
+                k, r = level[i], radius[i]
                 value, slope, curvature = smooth[i, : r + 1], first[i, : r + 1], second[i, : r + 1]
-                source = span(rings, left, rings.size - left)
-                for row in range(begin, stop):
-                    offsets_across(offsets, r, 1, start[k], held[k], row, height, ring_pitch)
-                    ridge_row = span(ridge_out, row * width + strip, columns)
-                    if r <= 4:
-                        near_value_slope_curvature(
-                            padded, at, pitch, source, offsets, value, slope, curvature, right - left
+                source = span(rings, (around - r) * LANES, rings.size - (around - r) * LANES)
+                seen = (length + 2 * r) * LANES
+                if r <= 5:
+                    for m in range(2 * r + 2):
+                        offsets[m] = start[k] + (mirrored(upper - r + m, height) % held[k]) * pitch
+                    _value_slope_curvature(
+                        across, lower_across, wide, source, offsets, value, slope, curvature, seen
+                    )
+                for row in range(upper, lower):
+                    lines = across if row == upper else lower_across
+                    if r == 2:
+                        _second_derivatives(half_rr, rc, half_cc, lines, wide, value, slope, curvature, n)
+                    elif r == 5:
+                        _longer_second_derivatives(
+                            half_rr, rc, half_cc, lines, wide, value, slope, curvature, n
                         )
                     else:
-                        value_slope_curvature(
-                            padded, at, pitch, source, offsets, value, slope, curvature, right - left
-                        )
-                    if left == 0 or right == width:
-                        for line in range(3):
-                            mirror_ends(padded, at + line * pitch, right - left, r)
-                    if r <= 4:
-                        near_second_derivatives(
-                            half_rr, rc, half_cc, padded, margin, pitch, value, slope, curvature, columns
-                        )
+                        offsets_across(offsets, r, 1, start[k], held[k], row, height, pitch)
+                        value_slope_curvature(lines, 0, wide, source, offsets, value, slope, curvature, seen)
+                        offsets_along(offsets, r, LANES, r * LANES)
+                        symmetric(half_cc, 0, lines, offsets, curvature, n)
+                        offsets_along(offsets, r, LANES, r * LANES + wide)
+                        antisymmetric(rc, 0, lines, offsets, slope, n)
+                        offsets_along(offsets, r, LANES, r * LANES + 2 * wide)
+                        symmetric(half_rr, 0, lines, offsets, value, n)
+                    strength, other = (
+                        span(strengths, (row - upper) * n, n),
+                        span(others, (row - upper) * n, n),
+                    )
+                    if oriented:
+                        _larger_ridge(strength, other, half_rr, rc, half_cc, norm, i == 0)
                     else:
-                        offsets_along(offsets, r, 1, margin)
-                        symmetric(half_cc, 0, padded, offsets, curvature, columns)
-                        offsets_along(offsets, r, 1, margin + pitch)
-                        antisymmetric(rc, 0, padded, offsets, slope, columns)
-                        offsets_along(offsets, r, 1, margin + 2 * pitch)
-                        symmetric(half_rr, 0, padded, offsets, value, columns)
-                    if orientation_out.size:
-                        orientation_row = span(orientation_out, row * width + strip, columns)
-                        _larger_ridge(ridge_row, orientation_row, half_rr, rc, half_cc, norm, i == 0)
-                    if blob_out.size:
-                        blob_row = span(blob_out, row * width + strip, columns)
-                        _larger_measures(ridge_row, blob_row, half_rr, rc, half_cc, norm, i == 0)
+                        _larger_measures(strength, other, half_rr, rc, half_cc, norm, i == 0)
+            for row in range(upper, lower):
+                from_lanes(strengths, (row - upper) * n, width, length, natural, 0, rest)
+                _copy(span(ridge_out, row * width, width), natural)
+                from_lanes(others, (row - upper) * n, width, length, natural, 0, rest)
+                _copy(span(other_out, row * width, width), natural)
+
+
+@kernel
+def _copy(out, row):  # type: ignore[no-untyped-def]
+    for x in range(out.size):
+        write(out, x, read(row, x))
+
+
+@kernel
+def _value_slope_curvature(  # type: ignore[no-untyped-def]
+    out, lower_out, pitch, source, places, smooth, first, second, width
+):
+    """A Gaussian and its two derivatives across rows, of two neighbouring rows, which see almost the same.
+
+    The three of each row are written to `out` and `lower_out`, one every `pitch` values. The rows that are seen begin
+    in `source` at `places`, the uppermost first: two more than a stencil is wide. The taps are those of
+    `derivative_stencils`, two pairs or five.
+    """
+    value, slope, curvature = span(out, 0, width), span(out, pitch, width), span(out, 2 * pitch, width)
+    lower_value, lower_slope = span(lower_out, 0, width), span(lower_out, pitch, width)
+    lower_curvature = span(lower_out, 2 * pitch, width)
+    s0, s1, s2 = smooth[0], smooth[1], smooth[2]
+    f1, f2 = first[1], first[2]
+    t0, t1, t2 = second[0], second[1], second[2]
+    a, b, c = span(source, places[0], width), span(source, places[1], width), span(source, places[2], width)
+    d, e, f = span(source, places[3], width), span(source, places[4], width), span(source, places[5], width)
+    if smooth.size == 3:
+        for x in range(width):
+            v0, v1, v2, v3, v4, v5 = read(a, x), read(b, x), read(c, x), read(d, x), read(e, x), read(f, x)
+            near, far = v1 + v3, v0 + v4
+            write(value, x, multiply_add(s0, v2, multiply_add(s1, near, s2 * far)))
+            write(curvature, x, multiply_add(t0, v2, multiply_add(t1, near, t2 * far)))
+            write(slope, x, multiply_add(f1, v3 - v1, f2 * (v4 - v0)))
+            near, far = v2 + v4, v1 + v5
+            write(lower_value, x, multiply_add(s0, v3, multiply_add(s1, near, s2 * far)))
+            write(lower_curvature, x, multiply_add(t0, v3, multiply_add(t1, near, t2 * far)))
+            write(lower_slope, x, multiply_add(f1, v4 - v2, f2 * (v5 - v1)))
+    else:
+        s3, s4, s5, f3, f4, f5 = smooth[3], smooth[4], smooth[5], first[3], first[4], first[5]
+        t3, t4, t5 = second[3], second[4], second[5]
+        g, h, i = (
+            span(source, places[6], width),
+            span(source, places[7], width),
+            span(source, places[8], width),
+        )
+        j, k, m = (
+            span(source, places[9], width),
+            span(source, places[10], width),
+            span(source, places[11], width),
+        )
+        for x in range(width):
+            v0, v1, v2, v3, v4, v5 = read(a, x), read(b, x), read(c, x), read(d, x), read(e, x), read(f, x)
+            v6, v7, v8, v9, v10, v11 = read(g, x), read(h, x), read(i, x), read(j, x), read(k, x), read(m, x)
+            p1, p2, p3, p4, p5 = v4 + v6, v3 + v7, v2 + v8, v1 + v9, v0 + v10
+            total = multiply_add(s3, p3, multiply_add(s4, p4, s5 * p5))
+            write(value, x, multiply_add(s0, v5, multiply_add(s1, p1, multiply_add(s2, p2, total))))
+            total = multiply_add(t3, p3, multiply_add(t4, p4, t5 * p5))
+            write(curvature, x, multiply_add(t0, v5, multiply_add(t1, p1, multiply_add(t2, p2, total))))
+            total = multiply_add(f3, v8 - v2, multiply_add(f4, v9 - v1, f5 * (v10 - v0)))
+            write(slope, x, multiply_add(f1, v6 - v4, multiply_add(f2, v7 - v3, total)))
+            p1, p2, p3, p4, p5 = v5 + v7, v4 + v8, v3 + v9, v2 + v10, v1 + v11
+            total = multiply_add(s3, p3, multiply_add(s4, p4, s5 * p5))
+            write(lower_value, x, multiply_add(s0, v6, multiply_add(s1, p1, multiply_add(s2, p2, total))))
+            total = multiply_add(t3, p3, multiply_add(t4, p4, t5 * p5))
+            write(lower_curvature, x, multiply_add(t0, v6, multiply_add(t1, p1, multiply_add(t2, p2, total))))
+            total = multiply_add(f3, v9 - v3, multiply_add(f4, v10 - v2, f5 * (v11 - v1)))
+            write(lower_slope, x, multiply_add(f1, v7 - v5, multiply_add(f2, v8 - v4, total)))
+
+
+def _second_derivatives_of(pairs: int) -> Any:
+    """Build `_second_derivatives` for stencils of that many pairs."""
+
+    @intrinsic
+    def second_derivatives(
+        typingctx: Any,
+        rr: Any,
+        rc: Any,
+        cc: Any,
+        lines: Any,
+        pitch: Any,
+        smooth: Any,
+        first: Any,
+        second: Any,
+        width: Any,
+    ) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            arrays = [
+                make_array(signature.args[i])(context, builder, args[i]).data for i in (0, 1, 2, 3, 5, 6, 7)
+            ]
+            outs, lines, taps = arrays[:3], arrays[3], arrays[4:]
+            pitch, width = args[4], args[8]
+            vector = ir.VectorType(ir.FloatType(), LANES)
+            kind = ir.FunctionType(vector, [vector] * 3)
+            fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+
+            def number(value: int) -> Any:
+                return ir.Constant(width.type, value)
+
+            def pointer(array: Any, item: Any) -> Any:
+                return builder.bitcast(builder.gep(array, [item]), vector.as_pointer())
+
+            def weight(array: Any, k: int) -> Any:
+                index = ir.IntType(32)
+                value = builder.load(builder.gep(array, [number(k)]))
+                lowest = builder.insert_element(
+                    ir.Constant(vector, ir.Undefined), value, ir.Constant(index, 0)
+                )
+                return builder.shuffle_vector(
+                    lowest, lowest, ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
+                )
+
+            def load(line: int, column: int, x: Any) -> Any:
+                item = builder.add(builder.mul(pitch, number(line)), number((column + pairs) * LANES))
+                return builder.load(pointer(lines, builder.add(item, x)), align=4)
+
+            def along(line: int, out: Any, array: Any, both: Any) -> None:
+                """One filter; what it sees stays in registers from one step to the next."""
+                weights = [weight(array, k) for k in range(pairs + 1)]
+                seen = [cgutils.alloca_once(builder, vector) for _ in range(2 * pairs)]
+                for j, room in enumerate(seen):
+                    builder.store(load(line, j - pairs, number(0)), room)
+                with cgutils.for_range(builder, builder.udiv(width, number(LANES))) as loop:
+                    x = builder.mul(loop.index, number(LANES))
+                    values = [*(builder.load(room) for room in seen), load(line, pairs, x)]
+                    for room, value in zip(seen, values[1:], strict=True):
+                        builder.store(value, room)
+                    total = builder.fmul(weights[pairs], both(values[-1], values[0]))
+                    for k in range(pairs - 1, 0, -1):
+                        pair = both(values[pairs + k], values[pairs - k])
+                        total = builder.call(fma, [weights[k], pair, total])
+                    if both == builder.fadd:
+                        total = builder.call(fma, [weights[0], values[pairs], total])
+                    builder.store(total, pointer(out, x), align=4)
+
+            # Of value, slope and curvature across.
+            along(0, outs[2], taps[2], builder.fadd)
+            along(1, outs[1], taps[1], builder.fsub)
+            along(2, outs[0], taps[0], builder.fadd)
+            return context.get_dummy_value()
+
+        place = types.intp
+        return types.void(rr, rc, cc, lines, place, smooth, first, second, place), generate
+
+    second_derivatives.__doc__ = """The Hessian of a row from its value, slope and curvature across.
+
+    These three are laid out in `lines`, one every `pitch` values, each with as many columns more on both sides as
+    `second` has pairs. The taps are those of `derivative_stencils`; `rr`, `rc` and `cc` are scaled as they are.
+    """
+    return second_derivatives
+
+
+_second_derivatives = _second_derivatives_of(2)
+_longer_second_derivatives = _second_derivatives_of(5)
 
 
 @kernel

@@ -76,6 +76,34 @@ def test_measures_are_those_of_the_formula(sigmas):
     assert expected_ridge.max() > 0.7
 
 
+@pytest.mark.parametrize("structure", [0.2, 0.5, 1.0, 3.0])
+def test_measures_of_noise_are_those_of_the_formula(structure):
+    """Noise holds every frequency, and a small structure makes every one of its ridges count."""
+    plane = np.random.default_rng(3).normal(0, 1, (300, 401)).astype(np.float32)
+    sigmas = (1.5, 2.5, 4.0)
+    expected_ridge, expected_blob, steady = measures(plane, sigmas, structure)
+    found = hessian_measures(plane, sigmas, structure)
+    assert steady.mean() > 0.9
+    assert np.abs(found.ridge - expected_ridge)[steady].max() < 1e-3 * np.ptp(expected_ridge)
+    assert np.abs(found.blob - expected_blob).max() < 1e-3 * np.ptp(expected_blob)
+
+
+@pytest.mark.parametrize("width", [1, 7, 15, 16, 31, 64, 129, 255, 256, 271, 1030])
+def test_measures_do_not_depend_on_where_the_plane_ends_on_the_right(width):
+    """Rows are cut into pieces by their width; away from the end of a row that is not seen."""
+    plane = tissue((40, 1200), seed=7)
+    whole = hessian_measures(plane, (1.0, 1.5, 2.5), STRUCTURE)
+    part = hessian_measures(np.ascontiguousarray(plane[:, :width]), (1.0, 1.5, 2.5), STRUCTURE)
+    inside = max(0, width - 30)
+    for a, b in zip(whole, part, strict=True):
+        assert np.array_equal(a[:, :inside], b[:, :inside])
+        assert np.isfinite(b).all()
+    mirrored = np.pad(plane[:, :width], ((0, 0), (60, 60)), mode="symmetric")
+    wide = hessian_measures(mirrored, (1.0, 1.5, 2.5), STRUCTURE)
+    for a, b in zip(wide, part, strict=True):
+        assert np.array_equal(a[:, 60 : 60 + width], b)
+
+
 def test_ridge_gives_the_same_strength_and_the_direction_along_the_ridge():
     plane = tissue((120, 150))
     sigmas = (1.5, 2.5)
