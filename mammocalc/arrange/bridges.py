@@ -23,7 +23,11 @@ Support = Callable[[Points], float]
 
 
 def bridged(
-    curves: list[Curve], strong: list[bool], support: Support, parameters: ArrangeParameters
+    curves: list[Curve],
+    strong: list[bool],
+    support: Support,
+    parameters: ArrangeParameters,
+    threads: int = 1,
 ) -> list[list[int]]:
     """Sort tracks into groups that are one vessel; each end is bridged at most once, the best bridges first.
 
@@ -34,33 +38,40 @@ def bridged(
         Which of them are likely vessels by themselves: between two such, more is believed.
     support : callable
         Share of a path, given as (row, col) in mm, that lies on a vessel.
+    threads : int
+        The result does not depend on it.
 
     Returns
     -------
     list of list of int
         Places of the curves of each group, in order of the first.
     """
+    from mammocalc_kernels.compile import run_each
+
     ends = [_end(curve.points, last) for curve in curves for last in (False, True)]
     position = np.array([end[0] for end in ends]).reshape(-1, 2)
     outward = np.array([end[1] for end in ends]).reshape(-1, 2)
     length = np.repeat([curve.length_mm for curve in curves], 2)
+    likely = np.repeat(np.array(strong, np.bool_), 2)
+    one, other = _near(position, parameters.bridge_mm).T
+    apart = one // 2 != other // 2
+    one, other = one[apart], other[apart]
+    believed = likely[one] & likely[other]
+    limit = np.radians(parameters.bridge_bend_deg) * np.where(believed, STRONG_BEND, 1.0)
+    cost = _bend_costs(position[one], outward[one], position[other], outward[other], limit, parameters)
+    gap = np.linalg.norm(position[other] - position[one], axis=1)
+    trusted = np.maximum(SURE_MM, SURE_LENGTHS * np.minimum(length[one], length[other]))
+    fits = np.flatnonzero((cost < 1.0) & (gap <= trusted))
+    paths = [
+        bridge(position[a], outward[a], position[b], outward[b])
+        for a, b in zip(one[fits], other[fits], strict=True)
+    ]
     offers = []
-    for a, b in _near(position, parameters.bridge_mm):
-        if a // 2 == b // 2:
-            continue
-        believed = strong[a // 2] and strong[b // 2]
-        limit = np.radians(parameters.bridge_bend_deg) * (STRONG_BEND if believed else 1.0)
-        cost = _bend_cost(position[a], outward[a], position[b], outward[b], limit, parameters)
-        trusted = max(SURE_MM, SURE_LENGTHS * min(length[a], length[b]))
-        gap = float(np.linalg.norm(position[b] - position[a]))
-        if cost >= 1.0 or gap > trusted:
-            continue
-        path = bridge(position[a], outward[a], position[b], outward[b])
-        on_vessel = support(path)
+    for k, on_vessel in zip(fits.tolist(), run_each(support, paths, threads), strict=True):
         # Without a vessel in sight, only a short and nearly straight bridge will do.
-        blind = parameters.blind_bridge_mm * (STRONG_BLIND if believed else 1.0)
-        if on_vessel >= parameters.vessel_fraction or cost * gap <= blind:
-            offers.append((cost * gap * (1.5 - on_vessel), a, b))
+        blind = parameters.blind_bridge_mm * (STRONG_BLIND if believed[k] else 1.0)
+        if on_vessel >= parameters.vessel_fraction or cost[k] * gap[k] <= blind:
+            offers.append((float(cost[k] * gap[k] * (1.5 - on_vessel)), int(one[k]), int(other[k])))
     group = list(range(len(curves)))
     used: set[int] = set()
     for _, a, b in sorted(offers):
@@ -104,19 +115,30 @@ def _near(position: Points, reach_mm: float) -> NDArray[np.int64]:
     return np.stack([one, other], axis=1)[np.lexsort((other, one))]
 
 
-def _bend_cost(
-    start: Points, leaves: Points, end: Points, meets: Points, limit: float, parameters: ArrangeParameters
-) -> float:
-    """The sharper of the two bends of a bridge as a share of what is allowed; above 1 it is too sharp.
+def _bend_costs(
+    start: Points,
+    leaves: Points,
+    end: Points,
+    meets: Points,
+    limit: NDArray[np.float64],
+    parameters: ArrangeParameters,
+) -> NDArray[np.float64]:
+    """The sharper of the two bends of each bridge as a share of what is allowed; above 1 it is too sharp.
 
     A vessel's width of sideways play is granted: the two tracks may be opposite walls.
     """
     way = end - start
-    gap = float(np.linalg.norm(way))
+    gap = np.linalg.norm(way, axis=1)
     play = np.arctan2(0.5 * parameters.wall_most_mm, gap)
-    turn = np.arccos(np.clip(-leaves @ meets, -1.0, 1.0))
-    if gap <= 0.5 * parameters.wall_most_mm:
-        # Ends so near may overlap: the way from one to the other says nothing.
-        return float(turn / (2 * limit))
-    bends = [np.arccos(np.clip(d @ way / max(gap, 1e-9), -1.0, 1.0)) for d in (leaves, -meets)]
-    return float(max(turn / (2 * limit), *(max(bend - play, 0.0) / limit for bend in bends)))
+    turn = _angle(-leaves, meets) / (2 * limit)
+    unit = way / np.maximum(gap, 1e-9)[:, None]
+    bends = [np.maximum(_angle(direction, unit) - play, 0.0) / limit for direction in (leaves, -meets)]
+    # Ends so near may overlap: the way from one to the other says nothing.
+    overlaps = gap <= 0.5 * parameters.wall_most_mm
+    return np.where(overlaps, turn, np.maximum(turn, np.maximum(*bends)))
+
+
+def _angle(one: Points, other: Points) -> NDArray[np.float64]:
+    """Between unit vectors, radians."""
+    cosine: NDArray[np.float64] = np.einsum("ij,ij->i", one, other)
+    return np.arccos(np.clip(cosine, -1.0, 1.0))

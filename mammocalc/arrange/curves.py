@@ -59,9 +59,17 @@ def curve_of(pieces: Pieces, reach_mm: float, parameters: ArrangeParameters) -> 
     reach_mm : float
         The largest gap between the pieces.
     """
+    found = curve_and_angles(pieces, reach_mm, parameters)
+    return None if found is None else found[0]
+
+
+def curve_and_angles(
+    pieces: Pieces, reach_mm: float, parameters: ArrangeParameters
+) -> tuple[Curve, NDArray[np.float64]] | None:
+    """As `curve_of`, with the mean angle between each piece and the curve beside it, shape (m,), 0 to 90 degrees."""
     from mammocalc_kernels.curves import beside, smooth_curve
 
-    points, _, directions = pieces.sampled(STEP_MM)
+    points, owner, directions = pieces.sampled(STEP_MM)
     # Walls nearer to each other than they are thick would be one.
     least = max(parameters.wall_least_mm, float(np.median(pieces.calibre_mm)))
     middles = _middles(points, directions, least, parameters)
@@ -76,29 +84,19 @@ def curve_of(pieces: Pieces, reach_mm: float, parameters: ArrangeParameters) -> 
     covered = np.zeros(len(line), np.bool_)
     covered[np.clip(np.round(along / STEP_MM).astype(np.int64), 0, len(line) - 1)] = True
     cosine = np.abs(np.einsum("ij,ij->i", directions, tangent))
-    return Curve(
+    angle = np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0)))
+    curve = Curve(
         points=line,
         length_mm=length,
         tortuosity=max(1.0, length / max(chord, STEP_MM)),
         calcified_fraction=float(covered.mean()),
         wall_separation_mm=separation,
         paired_length_mm=paired,
-        misalignment_deg=float(np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0))).mean()),
+        misalignment_deg=float(angle.mean()),
         typical_mm=_typical_length(2 * pieces.half_mm),
     )
-
-
-def angles_deg(curve: Curve, pieces: Pieces) -> NDArray[np.float64]:
-    """Mean angle between each piece and the curve beside it, shape (m,), 0 to 90."""
-    from mammocalc_kernels.curves import beside
-
-    points, owner, directions = pieces.sampled(STEP_MM)
-    _, _, tangent = beside(curve.points, points, STEP_MM)
-    cosine = np.abs(np.einsum("ij,ij->i", directions, tangent))
-    angle = np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0)))
     total = np.bincount(owner, weights=angle, minlength=len(pieces))
-    out: NDArray[np.float64] = total / np.bincount(owner, minlength=len(pieces))
-    return out
+    return curve, total / np.bincount(owner, minlength=len(pieces))
 
 
 def _ordered_path(points: Points, reach_mm: float) -> Points:

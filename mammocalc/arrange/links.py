@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.arrange.curves import Curve, angles_deg, curve_of
+from mammocalc.arrange.curves import Curve, curve_and_angles
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import Pieces, Points
 
@@ -44,10 +44,11 @@ def untangled(strands: Pieces, parameters: ArrangeParameters) -> list[tuple[NDAr
     while waiting:
         group, left = waiting.pop()
         mine = strands.take(group)
-        curve = curve_of(mine, parameters.track_gap_mm, parameters)
-        if curve is None:
+        found = curve_and_angles(mine, parameters.track_gap_mm, parameters)
+        if found is None:
             continue
-        crosses = angles_deg(curve, mine) > parameters.track_crossing_deg
+        curve, angles = found
+        crosses = angles > parameters.track_crossing_deg
         if crosses.any():
             # A curve through two walls may swerve from one to the other: a wall beside one that follows is no crossing.
             beside = side_by_side(mine, parameters)

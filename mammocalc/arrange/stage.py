@@ -127,7 +127,7 @@ def _chains(
     groups, curves = [group for group, _ in found], [curve for _, curve in found]
     strong = [curve.typical_mm >= parameters.strong_strand_mm for curve in curves]
     tracks = []
-    for parts in bridged(curves, strong, support, parameters):
+    for parts in bridged(curves, strong, support, parameters, threads):
         group = np.concatenate([groups[i] for i in parts])
         one = curves[parts[0]]
         curve = one if len(parts) == 1 else curve_of(pieces.take(group), parameters.bridge_mm, parameters)
