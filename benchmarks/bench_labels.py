@@ -31,9 +31,10 @@ from mammocalc.classify import LABELS
 from mammocalc.phantom import TEST_SEEDS, TRAINING_SEEDS
 
 SHORT = {"mixed": 12}
-LONG = {"mixed": 240, "secretory": 40, "50": 80, "70": 80, "100": 80}
+LONG = {"mixed": 240, "arterial": 80, "secretory": 40, "50": 80, "70": 80, "100": 80}
 TITLES = {
     "mixed": "Mixed systems",
+    "arterial": "Arteries calcified all around, half of the images with casts: mixed systems",
     "secretory": "Secretory cases: rods and arteries, 70 µm",
     **{pitch: f"{pitch} µm ({name})" for pitch, name in DETECTOR_OF_PITCH.items()},
 }

@@ -14,7 +14,7 @@ from mammocalc.arrange import Arrangement, ArrangeParameters, arrange
 from mammocalc.classify import Classification, Lexicon, classify, load_lexicon, moved_thresholds
 from mammocalc.evaluate.matching import Marks, match
 from mammocalc.measure import Measurements, measure
-from mammocalc.phantom import PhantomSettings, Truth, classic_benign, make, mixed
+from mammocalc.phantom import SCENES, PhantomSettings, Truth, classic_benign, make, mixed
 from mammocalc.phantom.curves import arc_length
 from mammocalc.phantom.settings import DETECTORS
 from mammocalc.prepare import Scene, prepare
@@ -65,9 +65,12 @@ class Tally:
 
 
 def settings_of(kind: str, seed: int) -> PhantomSettings:
-    """Settings of one image: ``mixed``, ``secretory``, or a pitch in micrometres as a key of `DETECTOR_OF_PITCH`."""
-    if kind == "mixed":
-        return mixed(seed)
+    """Settings of one image.
+
+    ``mixed``, ``arterial``, ``secretory``, or a pitch in micrometres as a key of `DETECTOR_OF_PITCH`.
+    """
+    if kind in ("mixed", "arterial"):
+        return SCENES[kind](seed, "small")
     made = classic_benign(seed) if kind == "secretory" else mixed(seed)
     detector = DETECTOR_OF_PITCH["70" if kind == "secretory" else kind]
     scale = DETECTORS[made.detector].pixel_spacing_mm / DETECTORS[detector].pixel_spacing_mm

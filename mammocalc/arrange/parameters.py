@@ -42,6 +42,10 @@ class ArrangeParameters:
         2.0,
         "what has the form of a rod, but is thinner than this, may be a piece of a vessel's wall",
     )
+    tube_calibre_mm: float = bounded(1.4, 0.5, 20.0, "a vessel calcified all around is at most this thick")
+    tube_elongation: float = bounded(3.0, 1.1, 20.0, "a piece of one is this many times longer than thick")
+    tube_roughness: float = bounded(0.03, 0.0, 1.0, "and its outline at least this rough")
+    tube_aside_deg: float = bounded(30.0, 0.0, 90.0, "and it does not lead to the nipple this nearly")
     track_gap_mm: float = bounded(4.0, 0.5, 15.0, "largest gap that is bridged between pieces of a track")
     track_bend_deg: float = bounded(40.0, 5.0, 80.0, "largest change of direction from one piece to the next")
     track_crossing_deg: float = bounded(

@@ -154,11 +154,22 @@ def large(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[
 
 
 def strands(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[np.bool_]:
-    """Elongated candidates that may found a vessel's wall: sure enough, long enough, neither thick nor a rod."""
+    """Elongated candidates that may found a vessel's wall: sure enough, long enough, neither thick nor a rod.
+
+    A vessel that is calcified all around may be outlined across: what is as thick is a piece of one if it is rough and
+    does not lead to the nipple, as rods do.
+    """
     columns = measurements.columns
+    thin = columns["width_mm"] <= parameters.strand_calibre_mm
+    across = (
+        (columns["width_mm"] <= parameters.tube_calibre_mm)
+        & (columns["elongation"] >= parameters.tube_elongation)
+        & (columns["roughness"] >= parameters.tube_roughness)
+        & ~(columns["nipple_angle_deg"] <= parameters.tube_aside_deg)
+    )
     return (
         (columns["score"] >= parameters.joining_score)
-        & (columns["width_mm"] <= parameters.strand_calibre_mm)
+        & (thin | across)
         & (columns["elongation"] >= parameters.strand_elongation)
         & (columns["length_mm"] >= parameters.strand_length_mm)
         & ~rings(measurements, parameters)

@@ -3,7 +3,7 @@
 from mammocalc.phantom.gauge import make_gauge
 from mammocalc.phantom.make import Phantom, make
 from mammocalc.phantom.samples import SAMPLES, write_phantom, write_phantoms, write_samples
-from mammocalc.phantom.scenes import SCENES, classic_benign, mixed, normal
+from mammocalc.phantom.scenes import SCENES, arterial, classic_benign, mixed, normal
 from mammocalc.phantom.settings import (
     DETECTORS,
     LABELS,
@@ -35,6 +35,7 @@ __all__ = [
     "Phantom",
     "PhantomSettings",
     "Truth",
+    "arterial",
     "classic_benign",
     "make",
     "make_gauge",

@@ -292,16 +292,9 @@ def _wedge(rng: np.random.Generator, scene: Scene) -> tuple[Points, float, float
 
 def _artery(rng: np.random.Generator, scene: Scene) -> bool:
     """Tram tracks: plaques in the two walls of a winding artery, interrupted."""
-    start = scene.somewhere(rng, 6.0)
-    if start is None:
+    course = _vessel_course(rng, scene, 14.0, 0.07)
+    if course is None:
         return False
-    wanted = rng.uniform(14.0, 60.0)
-    course = winding_curve(rng, start[:2], rng.uniform(0, 2 * math.pi), wanted, 0.07, 6.0)
-    good = np.array([scene.allows(y, x, 4.0) for y, x in course])
-    course = course[: len(course) if good.all() else int(np.argmin(good))]
-    if len(course) < 2 or arc_length(course)[-1] < 11.0:
-        return False
-    course = piece(course, 0.0, float(arc_length(course)[-1]), 0.1)
     plate = scene.plate
     before = len(plate.deposits)
     separation = rng.uniform(0.8, 2.6)
@@ -320,10 +313,101 @@ def _artery(rng: np.random.Generator, scene: Scene) -> bool:
     if len(members) < 4:
         plate.undo(before)
         return False
+    _add_vessel(scene, course, separation, members)
+    return True
+
+
+def _artery_all_around(rng: np.random.Generator, scene: Scene) -> bool:
+    """A winding artery with stretches of wall that are calcified all around: hollow tubes, granular, bright-edged."""
+    course = _vessel_course(rng, scene, 20.0, 0.06)
+    if course is None:
+        return False
+    plate = scene.plate
+    before = len(plate.deposits)
+    count = len(course)
+    diameter = rng.uniform(0.5, 1.3) * np.linspace(1.0, rng.uniform(0.6, 1.0), count)
+    wall = rng.uniform(0.08, 0.15)
+    material = scene.material(rng, 0.35, 0.75)
+    calcified = smooth_noise(rng, count, 20.0) > rng.uniform(-1.0, 0.3)
+    members: list[int] = []
+    for first, last in _stretches(calcified, 15):
+        members += _hollow_plaque(rng, scene, course[first:last], 0.5 * diameter[first:last], wall, material)
+    if len(members) < 2:
+        plate.undo(before)
+        return False
+    _add_vessel(scene, course, float(np.median(diameter)) - wall, members)
+    return True
+
+
+def _vessel_course(
+    rng: np.random.Generator, scene: Scene, shortest_mm: float, bend_per_mm: float
+) -> Points | None:
+    """A winding course within the breast, points 0.1 mm apart; None where there is no room."""
+    start = scene.somewhere(rng, 6.0)
+    if start is None:
+        return None
+    wanted = rng.uniform(shortest_mm, 60.0)
+    course = winding_curve(rng, start[:2], rng.uniform(0, 2 * math.pi), wanted, bend_per_mm, 6.0)
+    good = np.array([scene.allows(y, x, 4.0) for y, x in course])
+    course = course[: len(course) if good.all() else int(np.argmin(good))]
+    if len(course) < 2 or arc_length(course)[-1] < 11.0:
+        return None
+    return piece(course, 0.0, float(arc_length(course)[-1]), 0.1)
+
+
+def _add_vessel(scene: Scene, course: Points, separation: float, members: list[int]) -> None:
+    """The vessel itself, fading at its ends, and the chain of its calcium."""
     fading = np.minimum(1.0, 0.15 + np.minimum(np.arange(len(course)), np.arange(len(course))[::-1]) / 40)
     scene.vessels.append((course, (0.5 * separation + 0.25) * fading))
     scene.chains.append(Chain("artery", course, separation, tuple(members)))
-    return True
+
+
+def _hollow_plaque(
+    rng: np.random.Generator,
+    scene: Scene,
+    points: Points,
+    radii: NDArray[np.float64],
+    wall: float,
+    per_mm: float,
+) -> list[int]:
+    outer = radii * _uneven(rng, len(points), 0.08, 8.0)
+    inner = np.maximum(outer - wall * _uneven(rng, len(points), 0.3, 4.0), 0.02)
+    y0, x0, half = _around(points)
+    grain, reach = _granules(rng, half + 1.0), half + 1.0
+
+    def projection(y: Points, x: Points) -> Points:
+        hollow = tube(y, x, points - (y0, x0), outer) - tube(y, x, points - (y0, x0), inner)
+        at = np.clip(np.rint((np.stack([y, x]) + reach) / GRAIN_STEP_MM).astype(int), 0, len(grain) - 1)
+        return np.asarray(np.maximum(hollow, 0.0) * grain[at[0], at[1]])
+
+    solid = Solid(
+        "vascular",
+        projection,
+        half + float(outer.max()),
+        per_mm * rng.uniform(0.8, 1.2),
+        length_mm=float(arc_length(points)[-1] + radii[0] + radii[-1]),
+        width_mm=float(2 * np.median(radii)),
+        orientation_deg=_orientation(points),
+        peak_window_mm=float(2 * np.median(radii)),
+    )
+    index = scene.plate.lay(solid, y0, x0, gap_mm=0.15)
+    return [] if index is None else [index]
+
+
+GRAIN_STEP_MM = 0.05
+"""Distance of the points on which granules of calcium are drawn."""
+
+
+def _granules(rng: np.random.Generator, reach_mm: float) -> Points:
+    """How much more or less calcium there is from place to place, 1 on average, on a square of twice the reach."""
+    from scipy.ndimage import gaussian_filter
+
+    count = 2 * math.ceil(reach_mm / GRAIN_STEP_MM) + 1
+    noise = np.zeros((count, count))
+    for size_mm, weight in ((0.1, 0.45), (0.4, 0.35)):
+        smooth = gaussian_filter(rng.standard_normal((count, count)), size_mm / GRAIN_STEP_MM)
+        noise += weight * smooth / smooth.std()
+    return np.asarray(np.exp(noise - 0.5 * noise.var()))
 
 
 def _stretches(on: NDArray[np.bool_], least: int) -> Iterator[tuple[int, int]]:
@@ -708,6 +792,7 @@ def _skin(rng: np.random.Generator, scene: Scene) -> bool:
 
 RECIPES: dict[str, Callable[[np.random.Generator, Scene], bool]] = {
     "vascular": _artery,
+    "vascular_all_around": _artery_all_around,
     "coarse": _popcorn,
     "large_rod_like": _rod,
     "suture": _suture,
@@ -723,4 +808,4 @@ RECIPES: dict[str, Callable[[np.random.Generator, Scene], bool]] = {
     "round": _round,
     "punctate": _punctate,
 }
-"""Every label with the function that draws one of it (or one group) and says whether it found room."""
+"""What the settings count with the function that draws one of it (or one group) and says whether it found room."""

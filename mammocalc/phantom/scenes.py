@@ -102,6 +102,34 @@ def classic_benign(seed: int, size: Size = "small") -> PhantomSettings:
     return PhantomSettings(**values)
 
 
+def arterial(seed: int, size: Size = "small") -> PhantomSettings:
+    """Arteries calcified all around, granular as film shows them, in half of the images beside fine linear casts.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed and size give the same settings.
+    size : {"small", "full"}
+        A small breast (98 x 70 mm) or a full field (232 x 178 mm).
+
+    Returns
+    -------
+    PhantomSettings
+        For `make`, with the same seed.
+    """
+    rng = stream(seed, "arterial settings")
+    values = {**_system(rng, size, SHARES), **NO_CALCIUM}
+    casts = str(rng.choice(["fine_linear", "fine_linear_branching"]))
+    values |= {
+        "vascular_all_around": int(rng.integers(1, 4)),
+        "vascular": int(rng.integers(0, 2)),
+        "round": int(rng.integers(0, 4)),
+        casts: int(rng.random() < 0.5),
+        "vessels": int(rng.integers(1, 7)),
+    }
+    return PhantomSettings(**values)
+
+
 def normal(seed: int, size: Size = "small") -> PhantomSettings:
     """The mix of `mixed` with no calcification at all: every mark on it is false.
 
@@ -142,6 +170,7 @@ def _system(rng: np.random.Generator, size: Size, shares: Mapping[str, float]) -
 SCENES: Mapping[str, Callable[[int, Size], PhantomSettings]] = {
     "mixed": mixed,
     "classic-benign": classic_benign,
+    "arterial": arterial,
     "normal": normal,
 }
 """Sets of phantoms by name."""

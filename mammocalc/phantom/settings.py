@@ -127,7 +127,8 @@ class PhantomSettings:
     )
 
     large_rod_like: int = _count(4, 200, "secretory rods")
-    vascular: int = _count(1, 20, "calcified arteries")
+    vascular: int = _count(1, 20, "calcified arteries, plaques in either wall")
+    vascular_all_around: int = _count(0, 20, "arteries whose wall is calcified all around, granular tubes")
     round: int = _count(4, 500, "single round calcifications, 0.5 to 1 mm")
     punctate: int = _count(1, 50, "groups of punctate calcifications, below 0.5 mm")
     rim: int = _count(2, 200, "calcified shells")
@@ -172,7 +173,7 @@ class PhantomSettings:
         PhantomSettings
             A copy.
         """
-        none: dict[str, Any] = dict.fromkeys(LABELS, 0)
+        none: dict[str, Any] = dict.fromkeys((*LABELS, "vascular_all_around"), 0)
         return dataclasses.replace(self, **none)
 
 

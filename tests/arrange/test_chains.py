@@ -122,6 +122,24 @@ class TestTwoWalls:
         assert found.columns["chain_id"][thick] == chain
 
 
+class TestTubes:
+    @pytest.mark.parametrize(
+        ("change", "chained"),
+        [
+            ({}, True),
+            ({"roughness": 0.029}, False),
+            ({"nipple_angle_deg": 29.0}, False),
+            ({"width_mm": 1.45}, False),
+            ({"width_mm": 1.35}, False),
+        ],
+    )
+    def test_rough_pieces_as_thick_as_a_vessel_make_a_chain(self, candidates, make_scene, change, chained):
+        piece = {"width_mm": 1.0, "roughness": 0.06, "nipple_angle_deg": 80.0, **change}
+        rows = [candidates.strand(y, 60, 90, 4.0, **piece) for y in (40, 45, 50)]
+        found = arrange(make_scene(), candidates.measurements())
+        assert (found.columns["chain_id"][rows] == 1).all() == chained
+
+
 class TestGaps:
     def strands(self, candidates, gap_mm, turn_deg=0.0):
         """Two tracks of two walls each, 8 mm long, the second after a gap and a turn."""

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.ndimage import binary_closing, distance_transform_edt
 
 from mammocalc.errors import InvalidParameter
 from mammocalc.phantom import LABELS, PhantomSettings, make
@@ -131,6 +132,24 @@ def test_every_label_is_drawn_within_its_definition(label):
         assert one.runs
         within = WITHIN.get(one.label)
         assert within is None or within(one), one
+
+
+def test_an_artery_calcified_all_around_is_a_row_of_hollow_tubes():
+    phantom = make(8, settings=PhantomSettings(**{**SMALL, **NO_CALCIUM, "vascular_all_around": 1}))
+    truth = phantom.truth
+    (artery,) = truth.chains
+    assert artery.kind == "artery"
+    assert len(truth.calcifications) >= 2
+    for one in truth.calcifications:
+        assert (one.label, one.chain_id) == ("vascular", artery.chain_id)
+        assert 0.3 <= one.width_mm <= 1.3
+        assert one.length_mm > 1.5
+    mammogram = phantom.mammogram
+    bright = mammogram.pixels.astype(float) * (1 if mammogram.dense_is_bright else -1)
+    widest = max(truth.calcifications, key=lambda one: one.width_mm)
+    body = binary_closing(truth.mask(widest.calcification_id), iterations=4)
+    depth = distance_transform_edt(body) * truth.pixel_spacing_mm / widest.width_mm
+    assert bright[(depth > 0.1) & (depth < 0.22)].mean() > bright[depth > 0.35].mean()
 
 
 WITHIN = {

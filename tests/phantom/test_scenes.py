@@ -1,6 +1,15 @@
 import pytest
 
-from mammocalc.phantom import DETECTORS, LABELS, SCENES, TEST_SEEDS, TRAINING_SEEDS, mixed, normal
+from mammocalc.phantom import (
+    DETECTORS,
+    LABELS,
+    SCENES,
+    TEST_SEEDS,
+    TRAINING_SEEDS,
+    arterial,
+    mixed,
+    normal,
+)
 
 
 def test_training_and_test_seeds_are_apart():
@@ -35,4 +44,12 @@ def test_a_scene_is_the_same_each_time_and_true_to_scale():
 
 
 def test_normal_has_no_calcium():
-    assert all(getattr(normal(seed), label) == 0 for seed in range(50) for label in LABELS)
+    kinds = (*LABELS, "vascular_all_around")
+    assert all(getattr(normal(seed), label) == 0 for seed in range(50) for label in kinds)
+
+
+def test_arterial_has_arteries_and_in_half_of_the_images_casts():
+    drawn = [arterial(seed) for seed in range(100)]
+    assert all(1 <= one.vascular_all_around <= 3 for one in drawn)
+    assert 35 < sum(one.fine_linear + one.fine_linear_branching for one in drawn) < 65
+    assert not any(one.fine_pleomorphic or one.punctate or one.large_rod_like for one in drawn)
