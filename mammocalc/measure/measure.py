@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from mammocalc.measure.measurements import Measurements
 from mammocalc.measure.parameters import MeasureParameters
 from mammocalc.prepare.scene import Anatomy, Scene
 from mammocalc.segment.regions import Regions
+
+if TYPE_CHECKING:
+    from mammocalc.measure.passes import Backgrounds
 
 # A square pixel averages over its own area: the variance of that, in pixels squared.
 _APERTURE_VARIANCE = 1.0 / 12.0
@@ -73,13 +76,16 @@ def measure(
     """
     from mammocalc_kernels.compile import run_each
 
-    from mammocalc.measure.passes import measure_pixels, taken_pixels
+    from mammocalc.measure.passes import Backgrounds, measure_pixels, taken_pixels
 
     parameters = MeasureParameters() if parameters is None else parameters
     pitch = scene.pixel_spacing_mm
-    taken = taken_pixels(regions)
+    taken, backgrounds = taken_pixels(regions), Backgrounds(len(regions))
     sharpness_and_noise: list[Callable[[], float]] = [
-        lambda: parameters.detector_blur_mm or estimate_blur_mm(scene, regions, taken, parameters, threads),
+        lambda: (
+            parameters.detector_blur_mm
+            or estimate_blur_mm(scene, regions, taken, backgrounds, parameters, threads)
+        ),
         lambda: noise_correlation(scene.plane),
     ]
     blur, correlation = run_each(lambda step: step(), sharpness_and_noise, threads)
@@ -89,6 +95,7 @@ def measure(
         scene,
         regions,
         taken,
+        backgrounds,
         everyone,
         sigma,
         np.empty(0),
@@ -100,7 +107,12 @@ def measure(
 
 
 def estimate_blur_mm(
-    scene: Scene, regions: Regions, taken: NDArray[np.uint8], parameters: MeasureParameters, threads: int
+    scene: Scene,
+    regions: Regions,
+    taken: NDArray[np.uint8],
+    backgrounds: Backgrounds,
+    parameters: MeasureParameters,
+    threads: int,
 ) -> float:
     """Blur of the detector (Gaussian sigma, mm, pixel aperture apart) from the sharpest of the strongest candidates.
 
@@ -126,7 +138,9 @@ def estimate_blur_mm(
     order = np.argsort(-strength, kind="stable")[:_SHARPNESS_CANDIDATES].astype(np.int64)
     chosen = np.sort(order[strength[order] > _LEAST_STRENGTH])
     usual = np.sqrt(_USUAL_BLUR_PX**2 + _APERTURE_VARIANCE)
-    raw = measure_pixels(scene, regions, taken, chosen, float(usual), _BLURS_PX, 1.0, parameters, threads)
+    raw = measure_pixels(
+        scene, regions, taken, backgrounds, chosen, float(usual), _BLURS_PX, 1.0, parameters, threads
+    )
     blur, error = raw["blur"][chosen], raw["blur_error"][chosen]
     told = np.isfinite(blur) & (error < _WORST_BLUR_ERROR * blur)
     log_sigma, weight = np.log(usual), 1.0 / _USUAL_BLUR_SPREAD**2

@@ -8,9 +8,24 @@ from functools import cache
 import numpy as np
 from mammocalc_kernels import body_profile, calibre, compact_size, completion, shape, skeleton
 from mammocalc_kernels.blurred_profiles import tabulate_profiles
-from mammocalc_kernels.candidate_state import BORDER, BROAD, LEFT, PATCH, SLOTS, TALL, TOP
+from mammocalc_kernels.candidate_state import (
+    BORDER,
+    BROAD,
+    CENTRE_X,
+    CENTRE_Y,
+    DEVIATION,
+    FORM,
+    LEFT,
+    LEVEL,
+    PATCH,
+    SLOPE_X,
+    SLOPE_Y,
+    SLOTS,
+    TALL,
+    TOP,
+)
 from mammocalc_kernels.compile import run_each
-from mammocalc_kernels.measured_columns import COLUMNS
+from mammocalc_kernels.measured_columns import AREA, BACKGROUND, COL, COLUMNS, FILLED_AREA, NOISE, ROW
 from numpy.typing import NDArray
 
 from mammocalc.measure.parameters import MeasureParameters
@@ -26,6 +41,41 @@ _OUTLINE_PX = 3
 # From this length on a body may have been outlined in part: the rest is looked for as far away as it is long, within
 # bounds, and down to this share of its peak contrast.
 _COMPLETED_MM, _FARTHEST_REST_MM, _REST_SHARE = 1.0, 3.0, 0.35
+# What `shape.measure_backgrounds` writes.
+_KEPT_STATE = [LEVEL, SLOPE_Y, SLOPE_X, CENTRE_Y, CENTRE_X, DEVIATION, FORM]
+_KEPT_COLUMNS = [ROW, COL, AREA, FILLED_AREA, BACKGROUND, NOISE]
+
+
+class Backgrounds:
+    """Backgrounds of candidates, each measured once: the blur that a pass assumes changes nothing of them.
+
+    Parameters
+    ----------
+    count : int
+        Number of candidates.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._known = np.zeros(count, np.bool_)
+        self._state = np.empty((count, len(_KEPT_STATE)))
+        self._columns = np.empty((count, len(_KEPT_COLUMNS)))
+
+    def given(
+        self, chosen: NDArray[np.int64], state: NDArray[np.float64], out: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Fill in what is known of the chosen, and return the places of the others among them."""
+        known = self._known[chosen]
+        places = np.flatnonzero(known)
+        if len(places):
+            state[places[:, None], _KEPT_STATE] = self._state[chosen[places]]
+            out[chosen[places][:, None], _KEPT_COLUMNS] = self._columns[chosen[places]]
+        return np.flatnonzero(~known)
+
+    def keep(self, chosen: NDArray[np.int64], state: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+        """Remember those of the chosen; nobody else measures them at the same time."""
+        self._state[chosen] = state[:, _KEPT_STATE]
+        self._columns[chosen] = out[chosen[:, None], _KEPT_COLUMNS]
+        self._known[chosen] = True
 
 
 @cache
@@ -44,6 +94,7 @@ def measure_pixels(
     scene: Scene,
     regions: Regions,
     taken: NDArray[np.uint8],
+    backgrounds: Backgrounds,
     chosen: NDArray[np.int64],
     sigma: float,
     sigmas: NDArray[np.float64],
@@ -57,6 +108,8 @@ def measure_pixels(
     ----------
     taken : ndarray of uint8
         From `taken_pixels`.
+    backgrounds : Backgrounds
+        Of these regions; those that are not known yet are measured.
     chosen : ndarray of int64
         Numbers of the regions to measure; each row depends on its own region and the plane only.
     sigma : float
@@ -69,7 +122,7 @@ def measure_pixels(
     out = np.full((len(regions), len(COLUMNS)), np.nan)
 
     def measure_turn(turn: tuple[NDArray[np.int64], NDArray[np.float64]]) -> None:
-        _measure_some(scene, regions, taken, *turn, sigma, sigmas, correlation, parameters, out)
+        _measure_some(scene, regions, taken, backgrounds, *turn, sigma, sigmas, correlation, parameters, out)
 
     if len(chosen):
         run_each(measure_turn, list(_turns(scene, regions, chosen, sigma, parameters)), threads)
@@ -110,6 +163,7 @@ def _measure_some(
     scene: Scene,
     regions: Regions,
     taken: NDArray[np.uint8],
+    backgrounds: Backgrounds,
     chosen: NDArray[np.int64],
     state: NDArray[np.float64],
     sigma: float,
@@ -129,9 +183,25 @@ def _measure_some(
     own, distance = np.empty(max(size, widest), np.uint8), np.empty(max(size, widest), np.int16)
     runs = (regions.offsets, regions.run_row, regions.run_start, regions.run_stop)
     scratch = np.empty((4, widest))
-    shape.measure_backgrounds(
-        scene.plane, taken, *runs, regions.bounds, chosen, gap, ring, own, distance, scratch, state, out
-    )
+    new = backgrounds.given(chosen, state, out)
+    if len(new):
+        new_state = state[new]
+        shape.measure_backgrounds(
+            scene.plane,
+            taken,
+            *runs,
+            regions.bounds,
+            chosen[new],
+            gap,
+            ring,
+            own,
+            distance,
+            scratch,
+            new_state,
+            out,
+        )
+        state[new] = new_state
+        backgrounds.keep(chosen[new], new_state, out)
     contrast, smoothed = np.empty(size, np.float32), np.empty(size, np.float32)
     usable, inside = np.empty(size, np.uint8), np.empty(size, np.uint8)
     shape.load_patches(
