@@ -180,7 +180,9 @@ def decode_frame(data: bytes, form: FrameFormat, syntax: TransferSyntax, threads
     return pixels
 
 
-def stored_values(pixels: NDArray[Any], form: FrameFormat, syntax: TransferSyntax) -> NDArray[np.uint16]:
+def stored_values(
+    pixels: NDArray[Any], form: FrameFormat, syntax: TransferSyntax, threads: int = 1
+) -> NDArray[np.uint16]:
     """Bring decoded values to unsigned 16-bit in the order of the stored ones.
 
     Bits outside ``bits_stored`` (old overlays live there) are dropped, lossy values that overshoot the range
@@ -192,6 +194,8 @@ def stored_values(pixels: NDArray[Any], form: FrameFormat, syntax: TransferSynta
         Writable, native byte order.
     form : FrameFormat
     syntax : TransferSyntax
+    threads : int
+        The values do not depend on it.
 
     Returns
     -------
@@ -211,8 +215,16 @@ def stored_values(pixels: NDArray[Any], form: FrameFormat, syntax: TransferSynta
     if top < 0xFFFF and syntax.lossy:
         low, high = (-half, half - 1) if pixels.dtype.kind == "i" else (0, top)
         np.clip(pixels, low, high, out=pixels)
-    if top < 0xFFFF and int(values.max()) > top:
+    if top < 0xFFFF and _greatest(values, threads) > top:
         np.bitwise_and(values, np.uint16(top), out=values)
     if form.signed:
         np.bitwise_xor(values, np.uint16(half), out=values)
     return values
+
+
+def _greatest(values: NDArray[np.uint16], threads: int) -> int:
+    if threads == 1:
+        return int(values.max())
+    from mammocalc_kernels.compile import run_bands
+
+    return max(run_bands(lambda first, end: int(values[first:end].max()), len(values), threads))

@@ -52,11 +52,11 @@ class DicomImage:
         """
         if self.syntax.decode is None:
             native = native_frame(self.pixel_data, self.form, index, self.syntax.little_endian, threads)
-            return stored_values(native, self.form, self.syntax)
+            return stored_values(native, self.form, self.syntax, threads)
         offsets = self.header.data("ExtendedOffsetTable"), self.header.data("ExtendedOffsetTableLengths")
         stream = encapsulated_frame(self.pixel_data, index, self.frames, offsets)
         pixels = decode_frame(stream, self.form, self.syntax, threads)
-        return stored_values(pixels, self.form, self.syntax)
+        return stored_values(pixels, self.form, self.syntax, threads)
 
 
 def open_image(stream: BinaryIO, size: int, limits: ReadLimits) -> DicomImage:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -78,13 +77,15 @@ def _read_in_parts(file: int, start: int, pixels: NDArray[Any], threads: int) ->
 
     The copy into fresh memory is what takes time, and one thread does not use all that memory can give.
     """
+    from mammocalc_kernels.compile import bands, run_each
+
     target = pixels.view(np.uint8).data
-    edges = [len(target) * k // threads for k in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(
-            lambda first, end: os.preadv(file, [target[first:end]], start + first), edges[:-1], edges[1:]
-        )
-        return pixels[: sum(found) // pixels.itemsize]
+
+    def read_part(part: tuple[int, int]) -> int:
+        return os.preadv(file, [target[slice(*part)]], start + part[0])
+
+    found = run_each(read_part, bands(len(target), threads), threads)
+    return pixels[: sum(found) // pixels.itemsize]
 
 
 def encapsulated_frame(

@@ -271,7 +271,11 @@ def lumps_over_specks(
     # Every pair of a lump and a speck beneath it, with the number of pixels they share.
     covered = speck_on[lumps.pixel].astype(np.int64)
     pairs = (lumps.owner() * (len(specks) + 1) + covered)[covered > 0]
-    pairs, shared = np.unique(pairs, return_counts=True)
+    # Pixels of a pair come in runs: to sort those takes far less.
+    begins = np.flatnonzero(np.diff(pairs, prepend=-1))
+    run = np.diff(begins, append=len(pairs))
+    pairs, place = np.unique(pairs[begins], return_inverse=True)
+    shared = np.bincount(place, run, len(pairs))
     lump, speck = pairs // (len(specks) + 1), pairs % (len(specks) + 1) - 1
     fragment = shared > 0.5 * speck_area[speck]
     fragments = np.bincount(lump[fragment], minlength=len(lumps))
