@@ -44,8 +44,11 @@ from mammocalc_kernels.gaussian_rows import (
 from mammocalc_kernels.lanes import LANES, filter_four, filter_line, from_lanes, lanes, mirror_lanes, to_lanes
 from mammocalc_kernels.streams import multiply_add, prefetch, read, span, times_power_of_two, write
 
+# Unit of the Hessian, times the structure, for the formula.
+_UNIT = 1 / math.sqrt(math.log2(math.e))
+
 # Scales below the first are filtered straight from the plane; of the others the cascade makes all of the blur but a
-# variance of 1.5 px squared, or 0.5 from the second on, which short stencils do.
+# variance of 1.25 px squared, or 0.5 from the second on, which short stencils do.
 _SMALLEST_BLURRED = 1.5
 _SMALLEST_NEAR = 2.2
 
@@ -280,7 +283,7 @@ def _left_to_stencils(sigma: float) -> tuple[float, tuple[int, int]]:
     """Variance of the blur that the cascade leaves to the stencils, px squared, and their `pairs`."""
     if sigma < _SMALLEST_BLURRED:
         return sigma * sigma, (0, 0)
-    return (1.5, (5, 5)) if sigma < _SMALLEST_NEAR else (0.5, (2, 2))
+    return (1.25, (5, 5)) if sigma < _SMALLEST_NEAR else (0.5, (2, 2))
 
 
 def _plan(sigmas: Sequence[float]) -> _Plan:
@@ -336,7 +339,11 @@ def _run(
     """Write the ridge strength and the blob strength, or where `oriented` the orientation."""
     if not plane.size:
         return
-    norm = np.float32(-math.log2(math.e) / structure**2)
+    # In units in which the exponent of Frangi's second factor, to base 2, is the Hessian's squared norm.
+    unit = structure * _UNIT
+    plan = plan._replace(
+        first=plan.first / np.float32(math.sqrt(unit)), second=plan.second / np.float32(unit)
+    )
     looked_at = np.zeros_like(plan.pairs)
     np.maximum.at(looked_at, plan.level, plan.radius)
     around = int(plan.radius.max())
@@ -352,7 +359,7 @@ def _run(
             *layout[:4],
             *rows,
             around,
-            norm,
+            np.float32(1.0 if oriented else unit**2),
             ridge_out.reshape(-1),
             other_out.reshape(-1),
             oriented,
@@ -382,7 +389,9 @@ def _blur_rows(  # type: ignore[no-untyped-def]
     natural, laid = span(rows, 0, rows.size), span(lines, 0, lines.size)
     if pairs == 0:
         for row in range(begin, stop):
-            _copy(span(natural, (row - begin) * row_pitch, width), span(flat, row * width, width))
+            _copy(
+                span(natural, (row - begin) * row_pitch, width), span(flat, row * width, width), np.float32(1)
+            )
     elif scale == 0:
         groups = _across(places, targets, pairs, stride, 0, height, begin, stop, height, width, 0, row_pitch)
         strips = max(1, width // STRIP)
@@ -522,12 +531,13 @@ def _filter_along(line, at, out, to, length, taps, stride, places, targets):  # 
 def _hessian_rows(  # type: ignore[no-untyped-def]
     plane, width, taps, pairs, stride, level, smooth, first, second, radius,
     lag, finish, held, start, length, beyond, before, after, around,
-    norm, ridge_out, other_out, oriented, first_row, end_row,
+    scale, ridge_out, other_out, oriented, first_row, end_row,
 ):  # fmt: skip
     """Rows `first_row` to `end_row` of the measures, or where `oriented` of ridge strength and orientation.
 
     plane, ridge_out, other_out (h * w,) float32; the plan as in `_Plan`, lag to start as in `Layout`, length to after
-    as in `Lanes`; around: what every row in a ring has beyond its ends, columns; norm as in `_ridge_strength`.
+    as in `Lanes`; around: what every row in a ring has beyond its ends, columns; scale: what the second
+    measure is multiplied by at last.
     """
     height = plane.size // width
     pitch = (length + 2 * around) * LANES
@@ -592,20 +602,21 @@ def _hessian_rows(  # type: ignore[no-untyped-def]
                         span(others, (row - upper) * n, n),
                     )
                     if oriented:
-                        _larger_ridge(strength, other, half_rr, rc, half_cc, norm, i == 0)
+                        _larger_ridge(strength, other, half_rr, rc, half_cc, i == 0)
                     else:
-                        _larger_measures(strength, other, half_rr, rc, half_cc, norm, i == 0)
+                        _larger_measures(strength, other, half_rr, rc, half_cc, i == 0)
             for row in range(upper, lower):
                 from_lanes(strengths, (row - upper) * n, width, length, natural, 0, rest)
-                _copy(span(ridge_out, row * width, width), natural)
+                _copy(span(ridge_out, row * width, width), natural, np.float32(1))
                 from_lanes(others, (row - upper) * n, width, length, natural, 0, rest)
-                _copy(span(other_out, row * width, width), natural)
+                _copy(span(other_out, row * width, width), natural, scale)
 
 
 @kernel
-def _copy(out, row):  # type: ignore[no-untyped-def]
+def _copy(out, row, scale):  # type: ignore[no-untyped-def]
+    """A row of float32, times a number."""
     for x in range(out.size):
-        write(out, x, read(row, x))
+        write(out, x, read(row, x) * scale)
 
 
 @kernel
@@ -766,47 +777,48 @@ def _power_of_two(x):  # type: ignore[no-untyped-def]
     shift = np.float32(1.5 * 2**23)
     moved = x + shift
     f = x - (moved - shift)
-    p = multiply_add(f, np.float32(9.68176e-3), np.float32(5.591975e-2))
-    p = multiply_add(f, p, np.float32(0.24022024))
-    p = multiply_add(f, p, np.float32(0.69312152))
+    p = multiply_add(f, np.float32(9.68190935e-3), np.float32(5.59196882e-2))
+    p = multiply_add(f, p, np.float32(0.2402202))
+    p = multiply_add(f, p, np.float32(0.69312155))
     return times_power_of_two(multiply_add(f, p, np.float32(1)), moved)
 
 
 @kernel
-def _exp_minus_twice(x):  # type: ignore[no-untyped-def]
-    """exp(-2 * x) for 0 <= x <= 1, float32, within 2e-5."""
-    p = multiply_add(x, np.float32(-0.10286692), np.float32(0.5149402))
-    p = multiply_add(x, p, np.float32(-1.26250687))
-    p = multiply_add(x, p, np.float32(1.98451087))
-    p = multiply_add(x, p, np.float32(-1.99874199))
-    return multiply_add(x, p, np.float32(0.99998337))
+def _line(x):  # type: ignore[no-untyped-def]
+    """exp(-2 * (1 + 2 * x) / (1 - 2 * x)) for -1/2 <= x <= 0, float32, within 5e-5."""
+    p = multiply_add(x, np.float32(0.82170343), np.float32(2.3543847))
+    p = multiply_add(x, p, np.float32(2.2747409))
+    p = multiply_add(x, p, np.float32(-1.077693))
+    return multiply_add(x, p, np.float32(0.13537258))
 
 
 @kernel
-def _ridge_strength(mean, square, norm):  # type: ignore[no-untyped-def]
-    """Frangi's strength from half the trace and the squared half difference of the eigenvalues.
+def _strength_and_blob(half_rr, rc, half_cc):  # type: ignore[no-untyped-def]
+    """Frangi's strength and the determinant, 0 where the trace is not negative.
 
-    norm: ``-log2(e) / structure ** 2``.
+    The Hessian is in units of `_UNIT` times the structure. With m half the trace and s the squared half difference of
+    the eigenvalues the square of their ratio is ``(1 - w) / (1 + w)``, ``w = 2 * abs(m) * sqrt(s) / (m * m + s)``: so
+    neither the root nor the division waits for the other.
     """
-    root = np.sqrt(square)
-    ratio = (mean + root) / (mean - root)
-    line = _exp_minus_twice(ratio * ratio)
+    mean = half_rr + half_cc
+    difference = half_rr - half_cc
+    square = multiply_add(difference, difference, rc * rc)
+    squared_mean = mean * mean
+    norm = squared_mean + square
+    line = _line(mean * np.sqrt(square) * (np.float32(1) / norm))
     least = np.float32(-126)
-    power = multiply_add(mean, mean, square) * norm
-    absent = _power_of_two(power if power > least else least)
-    strength = multiply_add(-line, absent, line)
-    return strength if mean < np.float32(0) else np.float32(0)
+    absent = _power_of_two(-norm if -norm > least else least)
+    # What is nearer to 0 has no strength, and its square might be none either.
+    negative = mean < np.float32(-1e-15)
+    strength = multiply_add(-line, absent, line) if negative else np.float32(0)
+    return strength, squared_mean - square if negative else np.float32(0)
 
 
 @kernel
-def _larger_measures(ridge_out, blob_out, half_rr, rc, half_cc, norm, fresh):  # type: ignore[no-untyped-def]
+def _larger_measures(ridge_out, blob_out, half_rr, rc, half_cc, fresh):  # type: ignore[no-untyped-def]
     """Raise both rows to the measures of one more scale; `fresh` rows count as zeros."""
     for x in range(ridge_out.size):
-        mean = half_rr[x] + half_cc[x]
-        difference = half_rr[x] - half_cc[x]
-        square = multiply_add(difference, difference, rc[x] * rc[x])
-        strength = _ridge_strength(mean, square, norm)
-        blob = multiply_add(mean, mean, -square) if mean < np.float32(0) else np.float32(0)
+        strength, blob = _strength_and_blob(half_rr[x], rc[x], half_cc[x])
         ridge_before = np.float32(0) if fresh else ridge_out[x]
         blob_before = np.float32(0) if fresh else blob_out[x]
         ridge_out[x] = strength if strength > ridge_before else ridge_before
@@ -814,14 +826,11 @@ def _larger_measures(ridge_out, blob_out, half_rr, rc, half_cc, norm, fresh):  #
 
 
 @kernel
-def _larger_ridge(ridge_out, orientation_out, half_rr, rc, half_cc, norm, fresh):  # type: ignore[no-untyped-def]
+def _larger_ridge(ridge_out, orientation_out, half_rr, rc, half_cc, fresh):  # type: ignore[no-untyped-def]
     """Raise the strength to that of one more scale, and where it is greater take its orientation over."""
     for x in range(ridge_out.size):
-        mean = half_rr[x] + half_cc[x]
-        difference = half_rr[x] - half_cc[x]
-        square = multiply_add(difference, difference, rc[x] * rc[x])
-        strength = _ridge_strength(mean, square, norm)
-        angle = _half_angle(difference, rc[x])
+        strength, _ = _strength_and_blob(half_rr[x], rc[x], half_cc[x])
+        angle = _half_angle(half_rr[x] - half_cc[x], rc[x])
         ridge_before = np.float32(0) if fresh else ridge_out[x]
         orientation_before = np.float32(0) if fresh else orientation_out[x]
         better = strength > ridge_before
