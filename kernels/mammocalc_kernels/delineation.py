@@ -681,18 +681,48 @@ def _first_beyond(left, col, limit, also_at, n):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _add_directions(plane, distance, top, left, row, col, gap, reach, total, sizes):  # type: ignore[no-untyped-def]
-    """Sums and numbers of the pixels at distance ``gap < d <= reach`` by eighths of the circle around (row, col).
+def _or_further(one, other, out):  # type: ignore[no-untyped-def]
+    for k in range(out.size):
+        write(out, k, read(one, k) | read(other, k))
+
+
+@kernel
+def _take_away(mask, other):  # type: ignore[no-untyped-def]
+    for k in range(mask.size):
+        mask[k] &= ~other[k]
+
+
+@kernel
+def _spread(mask, spare, step, count):  # type: ignore[no-untyped-def]
+    """What is anywhere in `count` places of a flat mask, `step` apart, beginning with each; `spare` is scratch.
+
+    By doubling: how far it reaches costs next to nothing.
+    """
+    done = 1
+    while done < count:
+        shift = min(done, count - done) * step
+        n = mask.size - shift
+        _or_further(span(mask, 0, n), span(mask, shift, n), span(spare, 0, n))
+        spare[n:] = mask[n:]
+        mask, spare = spare, mask
+        done += min(done, count - done)
+    return mask, spare
+
+
+@kernel
+def _add_directions(plane, ring, pitch, corner, top, left, ch, cw, row, col, total, sizes):  # type: ignore[no-untyped-def]
+    """Sums and numbers of the pixels of a ring by eighths of the circle around (row, col).
+
+    The ring is a flat mask with rows of `pitch`; the rectangle of the plane from (top, left) on begins at `corner`.
 
     Eighth 0 begins at the left, as rows fall, and each contains the edge at its own beginning. A row runs through four
     of them one after the other.
     """
-    ch, cw = distance.shape[0] - 2, distance.shape[1] - 2
     for i in range(ch):
         by_row = top + i - row
         steep = abs(by_row)
         here = span(plane, (top + i) * plane.shape[1] + left, cw)
-        apart = span(distance, (i + 1) * (cw + 2) + 1, cw)
+        in_ring = span(ring, corner + i * pitch, cw)
         begin = 0
         for passed in range(4):
             # On the row of the centre itself there is but left and right.
@@ -700,9 +730,8 @@ def _add_directions(plane, distance, top, left, row, col, gap, reach, total, siz
             end = cw if passed == 3 else _first_beyond(left, col, (passed - 1) * steep, by_row <= 0.0, cw)
             sum_here, count = total[sector], sizes[sector]
             for j in range(begin, end):
-                counted = (apart[j] > gap) & (apart[j] <= reach)
-                sum_here += np.float64(here[j]) if counted else 0.0
-                count += counted
+                sum_here += np.float64(here[j]) if in_ring[j] != 0 else 0.0
+                count += in_ring[j]
             total[sector], sizes[sector] = sum_here, count
             begin = end
 
@@ -748,27 +777,25 @@ def _object_evidence(  # type: ignore[no-untyped-def]
                 strongest = max(strongest, response[a, b])
         row /= count
         col /= count
-        top, bottom = max(rows[0] - reach, 0), min(rows[count - 1] + 1 + reach, h)
-        left, right = max(left - reach, 0), min(right + reach, w)
-        distance = np.full((bottom - top + 2, right - left + 2), 30000, np.int16)
+        # The surroundings, flat, whether they lie on the plane or not. Pixels are marked as far to the lower right as
+        # they are to reach, so that what begins in one row never meets a mark of the next.
+        first_row, first_col = rows[0] - reach, left - reach
+        tall, broad = rows[count - 1] + 1 + reach - first_row, right + reach - first_col
+        near, far = np.zeros(tall * broad, np.uint8), np.zeros(tall * broad, np.uint8)
+        spare = np.empty(tall * broad, np.uint8)
         row_row, col_col, row_col = 0.0, 0.0, 0.0
         for q in range(count):
             i, j = rows[q], cols[q]
-            distance[i - top + 1, j - left + 1] = 0
+            at = (i - first_row) * broad + j - first_col
+            near[at + gap * (broad + 1)] = 1
+            far[at + reach * (broad + 1)] = 1
             row_row += (i - row) * (i - row)
             col_col += (j - col) * (j - col)
             row_col += (i - row) * (j - col)
-        _chessboard_distance(distance)
         steepness, outline = 0.0, 0
         for q in range(count):
-            i, j = rows[q] - top + 1, cols[q] - left + 1
-            inner = (
-                distance[i - 1, j] == 0
-                and distance[i + 1, j] == 0
-                and distance[i, j - 1] == 0
-                and distance[i, j + 1] == 0
-            )
-            if not inner:
+            at = (rows[q] - first_row + gap) * broad + cols[q] - first_col + gap
+            if near[at - broad] & near[at + broad] & near[at - 1] & near[at + 1] == 0:
                 r, c = min(max(rows[q], 1), h - 2), min(max(cols[q], 1), w - 2)
                 falling = plane[r + 1, c + 1] - plane[r - 1, c - 1]
                 rising = plane[r + 1, c - 1] - plane[r - 1, c + 1]
@@ -778,7 +805,26 @@ def _object_evidence(  # type: ignore[no-untyped-def]
                 outline += 1
         total[:] = 0.0
         sizes[:] = 0
-        _add_directions(plane, distance, top, left, row, col, gap, reach, total, sizes)
+        near, spare = _spread(near, spare, 1, 2 * gap + 1)
+        near, spare = _spread(near, spare, broad, 2 * gap + 1)
+        far, spare = _spread(far, spare, 1, 2 * reach + 1)
+        far, spare = _spread(far, spare, broad, 2 * reach + 1)
+        _take_away(far, near)
+        top, left = max(first_row, 0), max(first_col, 0)
+        _add_directions(
+            plane,
+            far,
+            broad,
+            (top - first_row) * broad + left - first_col,
+            top,
+            left,
+            min(first_row + tall, h) - top,
+            min(first_col + broad, w) - left,
+            row,
+            col,
+            total,
+            sizes,
+        )
         out[k, 0] = row
         out[k, 1] = col
         out[k, 2] = row_row / count
