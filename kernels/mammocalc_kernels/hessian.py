@@ -27,7 +27,6 @@ from mammocalc_kernels.compile import kernel, run_bands
 from mammocalc_kernels.gaussian_rows import (
     BATCH,
     FOR_DERIVATIVES,
-    STRIP,
     Cascade,
     antisymmetric,
     blur_cascade,
@@ -42,7 +41,7 @@ from mammocalc_kernels.gaussian_rows import (
     value_slope_curvature,
 )
 from mammocalc_kernels.lanes import LANES, filter_four, filter_line, from_lanes, lanes, mirror_lanes, to_lanes
-from mammocalc_kernels.streams import multiply_add, prefetch, read, span, times_power_of_two, write
+from mammocalc_kernels.streams import multiply_add, read, span, times_power_of_two, write
 
 # Unit of the Hessian, times the structure, for the formula.
 _UNIT = 1 / math.sqrt(math.log2(math.e))
@@ -394,40 +393,14 @@ def _blur_rows(  # type: ignore[no-untyped-def]
             )
     elif scale == 0:
         groups = _across(places, targets, pairs, stride, 0, height, begin, stop, height, width, 0, row_pitch)
-        strips = max(1, width // STRIP)
-        for strip in range(strips):
-            x = strip * STRIP
-            n = STRIP if strip < strips - 1 else width - x
-            # Strips are too short for the processor to see what comes next.
-            for row in range(stop + pairs * stride, min(stop + pairs * stride + BATCH, height)):
-                for column in range(x, x + n, LANES):
-                    prefetch(plane, row * width + column)
-            _filter_strip(
-                span(flat, x, flat.size - x),
-                span(natural, x, natural.size - x),
-                places,
-                targets,
-                groups,
-                weights,
-                n,
-            )
+        _filter_across(flat, natural, places, targets, groups, weights, width)
     else:
         source = span(ring, around * LANES, ring.size - around * LANES)
         groups = _across(
             places, targets, pairs, stride, start[scale - 1], held[scale - 1], begin, stop, height, pitch,
             margin, line_pitch,
         )  # fmt: skip
-        for x in range(0, length * LANES, STRIP):
-            n = min(STRIP, length * LANES - x)
-            _filter_strip(
-                span(source, x, source.size - x),
-                span(laid, x, laid.size - x),
-                places,
-                targets,
-                groups,
-                weights,
-                n,
-            )
+        _filter_across(source, laid, places, targets, groups, weights, length * LANES)
     for row in range(begin, stop):
         at = start[scale] + (row % held[scale]) * pitch + around * LANES
         from_row, line = (row - begin) * row_pitch, (row - begin) * line_pitch + margin
@@ -472,8 +445,8 @@ def _across(places, targets, pairs, stride, start, held, begin, stop, height, pi
 
 
 @kernel
-def _filter_strip(source, out, places, targets, groups, taps, n):  # type: ignore[no-untyped-def]
-    """Blur the groups of `_across` over `n` columns."""
+def _filter_across(source, out, places, targets, groups, taps, n):  # type: ignore[no-untyped-def]
+    """Blur the groups of `_across`, rows of `n` columns."""
     fours, ones = groups
     looks = places.shape[1]
     flat_places, flat_targets = span(places, 0, places.size), span(targets, 0, targets.size)
