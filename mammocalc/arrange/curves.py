@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc.arrange.parameters import ArrangeParameters
-from mammocalc.arrange.pieces import Pieces, Points
+from mammocalc.arrange.pieces import Pieces, Points, middle
 
 STEP_MM = 0.5
 """Distance of points along a curve."""
@@ -71,7 +71,7 @@ def curve_and_angles(
 
     points, owner, directions = pieces.sampled(STEP_MM)
     # Walls nearer to each other than they are thick would be one.
-    least = max(parameters.wall_least_mm, float(np.median(pieces.calibre_mm)))
+    least = max(parameters.wall_least_mm, middle(pieces.calibre_mm))
     middles = _middles(points, directions, least, parameters)
     path = _ordered_path(middles, reach_mm + parameters.wall_most_mm)
     line = smooth_curve(path, STEP_MM, _taps())
@@ -130,7 +130,7 @@ def _middles(points: Points, directions: Points, least_mm: float, parameters: Ar
     # Both walls are sampled at every step, and most points share their place with those of the other wall.
     if STEP_MM * paired.sum() < 2 * parameters.vessel_paired_mm:
         return points
-    half = 0.5 * float(np.median(distance[paired]))
+    half = 0.5 * middle(distance[paired])
     aside = half * np.stack([-directions[:, 1], directions[:, 0]], axis=1)
     return middle_points(points, aside, opposite)
 
@@ -160,4 +160,4 @@ def _walls(
     )
     if STEP_MM * two.sum() < LEAST_PAIRED_MM:
         return float("nan"), 0.0
-    return float(np.median(separation[two])), float(STEP_MM * two.sum())
+    return middle(separation[two]), float(STEP_MM * two.sum())

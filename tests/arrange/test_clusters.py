@@ -9,9 +9,10 @@ import pytest
 
 from mammocalc.arrange import ArrangeParameters, arrange
 from mammocalc.arrange.casts import casts_of, of_one_duct
-from mammocalc.arrange.clusters import mean_irregularity
+from mammocalc.arrange.clusters import _interquartile_range, mean_irregularity
 from mammocalc.arrange.distribution import evenness
 from mammocalc.arrange.features import FEATURES
+from mammocalc.arrange.pieces import middle
 from mammocalc.errors import InvalidParameter
 
 
@@ -460,3 +461,12 @@ def test_the_same_again(candidates, make_scene):
 def test_parameters_are_held_to_their_bounds(values, match):
     with pytest.raises(InvalidParameter, match=match):
         ArrangeParameters(**values)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 50])
+def test_middle_and_quartiles_are_those_of_numpy(count):
+    values = np.random.default_rng(count).gamma(2.0, 1.0, count)
+    assert middle(values) == np.median(values)
+    gapped = np.append(values, np.nan)
+    assert _interquartile_range(gapped) == np.subtract(*np.nanpercentile(gapped, [75, 25]))
+    assert np.isnan(_interquartile_range(np.full(count, np.nan)))
