@@ -405,8 +405,8 @@ def _runs_of_mask(mask, width, first, end):  # type: ignore[no-untyped-def]
                 bits = _bits_of_mask(mask, begin)
             else:
                 bits = np.uint64(0)
-                for j in range(width - at):
-                    bits |= np.uint64(mask[begin + j] != 0) << np.uint64(j)
+                for j in range(width - at - 1, -1, -1):
+                    bits = bits << np.uint64(1) | np.uint64(mask[np.uint64(begin + j)] != 0)
             used = _append_edges(bits, before, at, edges, used)
             before = bits >> np.uint64(63)
         used = _end_row(before, row, width, rows, known, edges, used)
@@ -443,8 +443,8 @@ def _runs_above(response, low, high, step, first, end):  # type: ignore[no-untyp
                 bits = _bits_above(line, threshold, at)
             else:
                 bits = np.uint64(0)
-                for j in range(width - at):
-                    bits |= np.uint64(line[at + j] > threshold[at + j]) << np.uint64(j)
+                for x in range(width - 1, at - 1, -1):
+                    bits = bits << np.uint64(1) | np.uint64(line[np.uint64(x)] > threshold[np.uint64(x)])
             used = _append_edges(bits, before, at, edges, used)
             before = bits >> np.uint64(63)
         used = _end_row(before, row, width, rows, known, edges, used)
