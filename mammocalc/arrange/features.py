@@ -9,6 +9,7 @@ from mammocalc.measure.features import Feature
 FEATURES: Mapping[str, Feature] = {
     "chain_id": Feature("", "number of the chain the calcification belongs to, 0 for none"),
     "chain_n": Feature("", "calcifications in the chain, 0 for none"),
+    "chain_strands": Feature("", "strands that the chain was linked from, 0 for none"),
     "chain_length_mm": Feature("mm", "length of the chain along its curve, 0 for none"),
     "chain_tortuosity": Feature("", "arc over chord of the chain; 1 is straight; NaN for none"),
     "chain_calcified_fraction": Feature(
@@ -32,6 +33,9 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "vessel_fraction": Feature(
         "", "share of the chain (or of the calcification) that lies on a vessel-scale ridge"
+    ),
+    "vessel_points": Feature(
+        "", "log-odds that the chain is a vessel, from all its features together; NaN for none"
     ),
     "neighbours": Feature("", "other calcifications within 10 mm"),
     "rods_in_image": Feature("", "other rods (calibre >= 0.5 mm, elongation >= 3) in the image"),

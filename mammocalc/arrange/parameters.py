@@ -145,6 +145,9 @@ class ArrangeParameters:
     vessel_rough_length_mm: float = bounded(30.0, 1.0, 200.0, "such a chain is at least this long")
     vessel_rough_paired_mm: float = bounded(5.0, 0.5, 100.0, "and has two walls over this length")
     vessel_rough_fraction: float = bounded(0.5, 0.0, 1.0, "and this share of it lies on a vessel")
+    vessel_points: float = bounded(
+        1.73, -20.0, 20.0, "all its features together make a chain a vessel at this log-odds"
+    )
     vessel_fraction: float = bounded(0.6, 0.0, 1.0, "least share of a chain's length that lies on a vessel")
     ridge_clear: float = bounded(1.0, 0.0, 20.0, "a vessel stands this many standard errors above its sides")
 

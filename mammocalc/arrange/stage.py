@@ -26,6 +26,7 @@ from mammocalc.arrange.pieces import (
     thick_rods,
 )
 from mammocalc.arrange.vessel import aim_deg, capsules, in_band, looks_like_vessel, vessel_fraction
+from mammocalc.arrange.vessel_points import built_in_card
 from mammocalc.measure.measurements import Measurements
 from mammocalc.prepare.scene import Scene
 
@@ -36,10 +37,8 @@ _DEFAULT = ArrangeParameters()
 class _Chain:
     members: NDArray[np.int64]
     curve: Curve
-    vessel_fraction: float
-    aim_deg: float
-    bend_per_mm: float
     is_vessel: bool
+    features: dict[str, float]
 
 
 def arrange(
@@ -146,11 +145,35 @@ def _chains(
         members = pieces.index[group]
         columns = measurements.columns
         bend = mean_bend_per_mm(columns["length_mm"][members], columns["straightness"][members])
-        is_vessel = looks_like_vessel(curve, len(group), fraction, aim, bend, parameters)
+        features = _features_of(curve, len(group), fraction, aim, bend)
+        is_vessel = (
+            looks_like_vessel(curve, len(group), fraction, aim, bend, parameters)
+            or features["vessel_points"] >= parameters.vessel_points
+        )
         if is_vessel:
             members = np.union1d(members, loose.index[in_band(curve, loose, parameters)])
-        out.append(_Chain(np.sort(members), curve, fraction, aim, bend, is_vessel))
+        out.append(_Chain(np.sort(members), curve, is_vessel, features))
     return _without_overlap(out)
+
+
+def _features_of(
+    curve: Curve, strands: int, fraction: float, aim: float, bend_per_mm: float
+) -> dict[str, float]:
+    """What a chain's members are told of it; see `mammocalc.arrange.features`."""
+    features = {
+        "chain_strands": float(strands),
+        "chain_length_mm": curve.length_mm,
+        "chain_tortuosity": curve.tortuosity,
+        "chain_calcified_fraction": curve.calcified_fraction,
+        "chain_nipple_angle_deg": aim,
+        "wall_separation_mm": curve.wall_separation_mm,
+        "paired_length_mm": curve.paired_length_mm,
+        "vessel_fraction": fraction,
+        "chain_strand_mm": curve.typical_mm,
+        "chain_misalignment_deg": curve.misalignment_deg,
+        "chain_curvature_per_mm": bend_per_mm,
+    }
+    return {**features, "vessel_points": built_in_card().points(features)}
 
 
 def _without_overlap(chains: list[_Chain]) -> list[_Chain]:
@@ -165,35 +188,33 @@ def _without_overlap(chains: list[_Chain]) -> list[_Chain]:
     return sorted(out, key=lambda chain: int(chain.members[0]))
 
 
+_WITHOUT_A_CHAIN = {
+    "chain_strands": 0.0,
+    "chain_length_mm": 0.0,
+    "chain_tortuosity": np.nan,
+    "chain_calcified_fraction": np.nan,
+    "chain_nipple_angle_deg": np.nan,
+    "wall_separation_mm": np.nan,
+    "paired_length_mm": 0.0,
+    "vessel_fraction": 0.0,
+    "chain_strand_mm": 0.0,
+    "chain_misalignment_deg": np.nan,
+    "chain_curvature_per_mm": np.nan,
+    "vessel_points": np.nan,
+}
+
+
 def _chain_columns(chains: list[_Chain], rows: int) -> dict[str, NDArray[Any]]:
     out: dict[str, NDArray[Any]] = {
         "chain_id": np.zeros(rows, np.int64),
         "chain_n": np.zeros(rows, np.int64),
-        "chain_length_mm": np.zeros(rows),
-        "chain_tortuosity": np.full(rows, np.nan),
-        "chain_calcified_fraction": np.full(rows, np.nan),
-        "chain_nipple_angle_deg": np.full(rows, np.nan),
-        "wall_separation_mm": np.full(rows, np.nan),
-        "paired_length_mm": np.zeros(rows),
-        "vessel_fraction": np.zeros(rows),
-        "chain_strand_mm": np.zeros(rows),
-        "chain_misalignment_deg": np.full(rows, np.nan),
-        "chain_curvature_per_mm": np.full(rows, np.nan),
+        **{name: np.full(rows, value) for name, value in _WITHOUT_A_CHAIN.items()},
     }
     for number, chain in enumerate(chains, 1):
-        members, curve = chain.members, chain.curve
-        out["chain_id"][members] = number
-        out["chain_n"][members] = len(members)
-        out["chain_length_mm"][members] = curve.length_mm
-        out["chain_tortuosity"][members] = curve.tortuosity
-        out["chain_calcified_fraction"][members] = curve.calcified_fraction
-        out["wall_separation_mm"][members] = curve.wall_separation_mm
-        out["paired_length_mm"][members] = curve.paired_length_mm
-        out["vessel_fraction"][members] = chain.vessel_fraction
-        out["chain_nipple_angle_deg"][members] = chain.aim_deg
-        out["chain_strand_mm"][members] = curve.typical_mm
-        out["chain_misalignment_deg"][members] = curve.misalignment_deg
-        out["chain_curvature_per_mm"][members] = chain.bend_per_mm
+        out["chain_id"][chain.members] = number
+        out["chain_n"][chain.members] = len(chain.members)
+        for name, value in chain.features.items():
+            out[name][chain.members] = value
     return out
 
 

@@ -11,7 +11,7 @@ import pytest
 from mammocalc.arrange import ArrangeParameters
 from mammocalc.arrange.curves import Curve
 from mammocalc.arrange.vessel import looks_like_vessel
-from mammocalc.classify import LABELS, SUSPICIONS
+from mammocalc.classify import LABELS, SUSPICIONS, load_lexicon
 
 RING = {"lucency": 0.8, "ring_closure": 0.95, "wall_thickness_mm": 0.3, "heterogeneity": 0.4}
 ROD = {"width_variation": 0.1, "roughness": 0.03, "straightness": 0.98, "solidity": 0.93}
@@ -643,6 +643,14 @@ class TestBothSidesOfAThreshold:
         }
         chain = {**VESSEL, **rough, **change}
         assert (labelled(sized(2.0, 0.3, **chain, **CAST)).label[0] == "vascular") is is_vessel
+
+    @pytest.mark.parametrize(("points", "is_vessel"), [(1.74, True), (1.72, False)])
+    def test_points_of_all_features_together(self, labelled, sized, points, is_vessel):
+        found = labelled(sized(2.0, 0.3, **{**VESSEL, "vessel_points": points, **CAST})).label[0]
+        assert (found == "vascular") is is_vessel
+
+    def test_rules_and_chains_ask_for_the_same_points(self):
+        assert load_lexicon().thresholds["vessel_points_sure"].value == ArrangeParameters().vessel_points
 
     def test_rules_and_chains_agree_on_what_is_a_vessel(self, labelled, sized):
         rng = np.random.default_rng(0)
