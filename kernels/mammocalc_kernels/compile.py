@@ -88,13 +88,15 @@ def bands(rows: int, count: int, smallest: int = 64) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-def run_bands(function: Callable[[int, int], Any], rows: int, threads: int, smallest: int = 64) -> list[Any]:
-    """Call ``function(first_row, end_row)`` for each of a few bands a thread, and return the results in band order.
+def run_bands(
+    function: Callable[[int, int], Any], rows: int, threads: int, smallest: int = 64, shares: int = _SHARES
+) -> list[Any]:
+    """Call ``function(first_row, end_row)`` for each of `shares` bands a thread, and return the results in band order.
 
     The function must write only rows of its own band; whatever it returns may depend on the band only where the
-    caller joins the parts in a way that does not.
+    caller joins the parts in a way that does not. More shares are for rows of very different cost, such as objects.
     """
-    parts = bands(rows, 1 if threads == 1 else _SHARES * threads, smallest)
+    parts = bands(rows, 1 if threads == 1 else shares * threads, smallest)
     return run_each(lambda part: function(*part), parts, threads)
 
 

@@ -649,7 +649,7 @@ def delineate(
 
     pixel, size, contrast, peak, surroundings = (
         np.concatenate(arrays)
-        for arrays in zip(*run_bands(part, len(offsets) - 1, threads, smallest=4), strict=True)
+        for arrays in zip(*run_bands(part, len(offsets) - 1, threads, smallest=4, shares=4), strict=True)
     )
     _number_components(occupied, offsets, run_row, run_start, run_stop, 0)
     return pixel, np.concatenate(([0], np.cumsum(size))), contrast, peak, surroundings
@@ -880,5 +880,5 @@ def object_evidence(
     def part(first: int, end: int) -> None:
         _object_evidence(plane, response, factor, pixel, contrast, start, gap, ring, first, end, out)
 
-    run_bands(part, len(out), threads, smallest=4)
+    run_bands(part, len(out), threads, smallest=4, shares=4)
     return out
