@@ -30,7 +30,7 @@ class SegmentParameters:
     )
     growth_response: float = bounded(3.5, 0.5, 50.0, "response down to which a candidate's component extends")
     lump_seed_response: float = bounded(
-        5.0, 1.0, 50.0, "the response a lump larger than the speck scales must reach"
+        7.0, 1.0, 50.0, "the response a lump larger than the speck scales must reach"
     )
     lump_growth_response: float = bounded(3.0, 0.5, 50.0, "response down to which a lump's component extends")
     largest_lump_mm: float = bounded(
