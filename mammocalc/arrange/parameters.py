@@ -142,7 +142,7 @@ class ArrangeParameters:
     vessel_rough_per_mm: float = bounded(
         0.4, 0.0, 2.0, "plaques as rough as on film are bent up to this much, in a long chain on a vessel"
     )
-    vessel_rough_length_mm: float = bounded(30.0, 1.0, 200.0, "such a chain is at least this long")
+    vessel_rough_length_mm: float = bounded(35.0, 1.0, 200.0, "such a chain is at least this long")
     vessel_rough_paired_mm: float = bounded(5.0, 0.5, 100.0, "and has two walls over this length")
     vessel_rough_fraction: float = bounded(0.5, 0.0, 1.0, "and this share of it lies on a vessel")
     vessel_points: float = bounded(

@@ -627,7 +627,7 @@ class TestBothSidesOfAThreshold:
             ({}, True),
             ({"chain_nipple_angle_deg": 3.0, "chain_strand_mm": 0.5}, True),
             ({"chain_curvature_per_mm": 0.41}, False),
-            ({"chain_length_mm": 29.9}, False),
+            ({"chain_length_mm": 34.9}, False),
             ({"paired_length_mm": 4.9}, False),
             ({"vessel_fraction": 0.49}, False),
             ({"chain_misalignment_deg": 28.1}, False),
@@ -636,7 +636,7 @@ class TestBothSidesOfAThreshold:
     def test_rough_plaques_are_believed_on_a_long_visible_vessel(self, labelled, sized, change, is_vessel):
         rough = {
             "chain_curvature_per_mm": 0.39,
-            "chain_length_mm": 30.1,
+            "chain_length_mm": 35.1,
             "paired_length_mm": 5.1,
             "vessel_fraction": 0.51,
             "chain_misalignment_deg": 27.9,
@@ -657,7 +657,7 @@ class TestBothSidesOfAThreshold:
         parameters = ArrangeParameters()
         kinds = Counter()
         for _ in range(1500):
-            length, paired, strand, misaligned = rng.uniform(0, (36, 12, 6, 30))
+            length, paired, strand, misaligned = rng.uniform(0, (42, 12, 6, 30))
             paired = min(length, paired)
             calcified, fraction, aim, bend = rng.uniform((0.5, 0, 0, 0.05), (1, 1, 60, 0.3))
             members = int(rng.integers(2, 5))
