@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mammocalc.arrange.vessel_points import built_in_card
+
 
 @dataclass(frozen=True, eq=False)
 class Arrangement:
@@ -30,3 +32,25 @@ class Arrangement:
     columns: Mapping[str, NDArray[Any]]
     chains: tuple[NDArray[np.float64], ...]
     clusters: Mapping[str, NDArray[Any]]
+
+
+def points_for_a_vessel(columns: Mapping[str, NDArray[Any]], row: int) -> tuple[float, dict[str, float]]:
+    """What adds up to the ``vessel_points`` of the chain of one candidate.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray
+        As in `Arrangement.columns`.
+    row : int
+
+    Returns
+    -------
+    float
+        Where the points begin.
+    dict of str to float
+        What each feature of the chain adds.
+    """
+    card = built_in_card()
+    return card.offset, card.parts(
+        {steps.feature: float(columns[steps.feature][row]) for steps in card.steps}
+    )

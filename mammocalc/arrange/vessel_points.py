@@ -49,7 +49,11 @@ class Card:
         A logistic regression on steps of the features, which may only speak one way: longer strands, a second wall, a
         ridge beside them and a course aside from the nipple for a vessel, bent or unaligned strands against it.
         """
-        return self.offset + sum(steps.of(chain[steps.feature]) for steps in self.steps)
+        return self.offset + sum(self.parts(chain).values())
+
+    def parts(self, chain: Mapping[str, float]) -> dict[str, float]:
+        """What each feature adds."""
+        return {steps.feature: steps.of(chain[steps.feature]) for steps in self.steps}
 
 
 def parsed_card(text: str) -> Card:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mammocalc.arrange.arrangement import Arrangement
+from mammocalc.arrange.arrangement import Arrangement, points_for_a_vessel
 from mammocalc.classify.classification import Classification
 from mammocalc.classify.decide import FALLBACK, FALLBACK_SUSPICION, NO_RULE, calcification_columns, classify
 from mammocalc.classify.lexicon import CALCIFICATION_FEATURES, Lexicon
@@ -171,6 +171,8 @@ class Explanation:
         The rule that gave the label.
     tried : tuple of Trial
         The rules before it, in order, none of which was met.
+    points : tuple of str
+        What each feature of the chain adds to the points for a vessel, where the rule asks for them.
     """
 
     index: int
@@ -180,6 +182,7 @@ class Explanation:
     runner_up: str
     decided: Trial
     tried: tuple[Trial, ...]
+    points: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Plain words, line by line."""
@@ -199,6 +202,7 @@ class Explanation:
         decision = f"{_words(self.label)} ({_words(self.suspicion)}), by the rule {self.decided.rule}"
         yield f"{decision}: {self.decided.reason}"
         yield from self.decided.lines("    ")
+        yield from (f"      {line}" for line in self.points)
         if self.decided.deciding is not None:
             yield f"  Decided by {self.decided.deciding}."
         if self.runner_up:
@@ -233,6 +237,7 @@ class Explanation:
         return (
             f"<p><b>{html.escape(heading)}</b></p><table><thead><tr><th>feature</th><th>measured</th>"
             f"<th>needed</th><th></th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+            + "".join(f"<p>{html.escape(line)}</p>" for line in self.points)
         )
 
 
@@ -294,7 +299,20 @@ def _explanation(k: int, everyone: Columns, result: Classification, lexicon: Lex
         str(result.runner_up[k]),
         decided,
         tuple(tried),
+        tuple(_points_of(decided, columns)),
     )
+
+
+def _points_of(trial: Trial, columns: Columns) -> Iterator[str]:
+    """What adds up to the points for a vessel, if the rule asks for them."""
+    asked = trial.findings.flat() if trial.findings is not None else ()
+    if not any(finding.subject == "vessel_points" for finding in asked):
+        return
+    begin, added = points_for_a_vessel(columns, 0)
+    yield f"vessel_points begin at {begin:+.2f}"
+    for feature, points in added.items():
+        value = f"{_show(float(columns[feature][0]))} {CALCIFICATION_FEATURES[feature].unit}".strip()
+        yield f"{feature} {value}: {points:+.2f}"
 
 
 def _try(rule: Rule, columns: Columns, lexicon: Lexicon) -> Trial:

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from mammocalc.arrange.vessel_points import built_in_card
 from mammocalc.classify import classify, explain
 from mammocalc.errors import InvalidParameter
 
@@ -52,6 +53,25 @@ def test_agrees_with_classify_for_every_row(image_of, rod, sized, lexicon):
         assert explanation.decided.rule == result.rule[k]
         assert (explanation.label, explanation.suspicion) == (result.label[k], result.suspicion[k])
         assert (explanation.margin, explanation.runner_up) == (result.margin[k], result.runner_up[k])
+
+
+def test_points_for_a_vessel_are_told_feature_by_feature(image_of, sized, lexicon):
+    chain = {"chain_strands": 4.0, "chain_n": 4.0, "chain_length_mm": 9.0, "chain_strand_mm": 3.0}
+    points = built_in_card()
+    plaque = sized(2.0, 0.3, width_variation=0.3, roughness=0.08, **chain, vessel_points=2.0)
+    image = image_of(plaque)
+    explanation = explain(0, image.measurements, image.arrangement, lexicon)
+    assert explanation.decided.rule == "vascular_by_points"
+    added = points.parts({step.feature: chain.get(step.feature, math.nan) for step in points.steps})
+    text = str(explanation)
+    assert f"      vessel_points begin at {points.offset:+.2f}" in text
+    assert f"      chain_strand_mm 3 mm: {added['chain_strand_mm']:+.2f}" in text
+    assert f"chain_strand_mm 3 mm: {added['chain_strand_mm']:+.2f}" in explanation._repr_html_()
+
+
+def test_points_are_not_told_where_no_rule_asks(image_of, rod, lexicon):
+    image = image_of(rod)
+    assert explain(0, image.measurements, image.arrangement, lexicon).points == ()
 
 
 def test_alternatives_are_marked_as_such(image_of, rod, lexicon):
