@@ -42,6 +42,12 @@ class ArrangeParameters:
         2.0,
         "what has the form of a rod, but is thinner than this, may be a piece of a vessel's wall",
     )
+    wall_rod_ratio: float = bounded(
+        1.2, 1.0, 10.0, "a rod this many times thicker than the rest of a vessel's chain only lies in its way"
+    )
+    wall_rod_mm: float = bounded(4.0, 0.5, 20.0, "if it is at least this long")
+    wall_rod_roughness: float = bounded(0.05, 0.005, 1.0, "and at most this rough")
+    wall_rod_aim_deg: float = bounded(30.0, 0.0, 90.0, "and aims at the nipple this well")
     tube_calibre_mm: float = bounded(1.4, 0.5, 20.0, "a vessel calcified all around is at most this thick")
     tube_elongation: float = bounded(3.0, 1.1, 20.0, "a piece of one is this many times longer than thick")
     tube_roughness: float = bounded(0.03, 0.0, 1.0, "and its outline at least this rough")

@@ -15,6 +15,7 @@ Points = NDArray[np.float64]
 
 BOWED_MM, TWISTED_MM = 2.0, 5.0
 """Shorter pieces may bow, or twist, by less than can be seen."""
+_ROD_FORM = ("width_mm", "length_mm", "elongation", "roughness", "nipple_angle_deg")
 _BOWS = np.arange(-0.5, 0.51, 0.05)
 _TWISTS = np.arange(-0.6, 0.61, 0.2)
 
@@ -139,6 +140,41 @@ def thick_rods(measurements: Measurements, parameters: ArrangeParameters) -> NDA
     """Rods that are too thick for a piece of a vessel's wall."""
     thick = measurements.columns["width_mm"] >= parameters.strand_rod_mm
     return rods(measurements, parameters) & thick
+
+
+def rods_in_chain(
+    measurements: Measurements, members: NDArray[np.int64], parameters: ArrangeParameters
+) -> NDArray[np.bool_]:
+    """Which members of a vessel's chain are rods that only lie in its way.
+
+    A plaque may have a rod's form, and a rod a plaque's place: only a long smooth one that aims at the nipple and is
+    thicker than the median of the others is no plaque.
+
+    Parameters
+    ----------
+    measurements : Measurements
+    members : ndarray of int64, shape (m,)
+        Rows of the chain's members.
+    parameters : ArrangeParameters
+
+    Returns
+    -------
+    ndarray of bool, shape (m,)
+    """
+    columns = {name: measurements.columns[name][members] for name in _ROD_FORM}
+    width = columns["width_mm"]
+    known = np.isfinite(width)
+    others = [width[known & (np.arange(len(width)) != i)] for i in range(len(width))]
+    rest = np.array([middle(other) if len(other) else np.nan for other in others])
+    return np.asarray(
+        (width >= parameters.rod_calibre_mm)
+        & (width >= parameters.wall_rod_ratio * rest)
+        & (columns["length_mm"] >= parameters.wall_rod_mm)
+        & (columns["elongation"] >= parameters.rod_elongation)
+        & ~(columns["roughness"] > parameters.wall_rod_roughness)
+        & (columns["nipple_angle_deg"] <= parameters.wall_rod_aim_deg),
+        np.bool_,
+    )
 
 
 def rings(measurements: Measurements, parameters: ArrangeParameters) -> NDArray[np.bool_]:

@@ -22,6 +22,7 @@ from mammocalc.arrange.pieces import (
     mean_bend_per_mm,
     rings,
     rods,
+    rods_in_chain,
     strands,
     thick_rods,
 )
@@ -152,6 +153,7 @@ def _chains(
         )
         if is_vessel:
             members = np.union1d(members, loose.index[in_band(curve, loose, parameters)])
+            members = members[~rods_in_chain(measurements, members, parameters)]
         out.append(_Chain(np.sort(members), curve, is_vessel, features))
     return _without_overlap(out)
 

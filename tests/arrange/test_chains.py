@@ -110,6 +110,39 @@ class TestTwoWalls:
         assert found.columns["chain_id"][outside] == 0
 
     @pytest.mark.parametrize(
+        ("other", "chain"),
+        [
+            ({}, 0),
+            ({"nipple_angle_deg": 35.0}, 1),
+            ({"nipple_angle_deg": np.nan}, 1),
+            ({"roughness": 0.06}, 1),
+            ({"roughness": np.nan}, 0),
+            ({"length_mm": 3.9}, 1),
+            ({"width_mm": 0.47}, 1),
+        ],
+    )
+    def test_rod_in_their_way_does_not(self, candidates, make_scene, other, chain):
+        line = np.stack([np.linspace(30, 60, 121), np.full(121, 70.0)], axis=1)
+        walls = []
+        for side in (-0.8, 0.8):
+            walls += candidates.wall(line, side, np.random.default_rng(3))
+        # Not even enough for a rod that is told from a plaque before there is a chain.
+        form = {"width_mm": 0.54, "length_mm": 4.5, "roughness": 0.03, "nipple_angle_deg": 10.0} | other
+        rod = candidates.strand(46.0, 70.0, 90, form.pop("length_mm"), **form)
+        found = arrange(make_scene(), candidates.measurements())
+        assert found.columns["chain_id"][rod] == chain
+        assert set(found.columns["chain_id"][walls]) == {1}
+
+    @pytest.mark.parametrize("width_mm", [0.54, 0.36])
+    def test_rod_no_thicker_than_they_are_is_a_plaque(self, candidates, make_scene, width_mm):
+        line = np.stack([np.linspace(30, 60, 121), np.full(121, 70.0)], axis=1)
+        for side in (-0.8, 0.8):
+            candidates.wall(line, side, np.random.default_rng(3), width_mm=width_mm)
+        rod = candidates.strand(46.0, 70.0, 90, 4.5, width_mm=0.54, roughness=0.03, nipple_angle_deg=10.0)
+        found = arrange(make_scene(), candidates.measurements())
+        assert found.columns["chain_id"][rod] == (1 if width_mm == 0.54 else 0)
+
+    @pytest.mark.parametrize(
         ("width_mm", "form", "chain"), [(0.6, ROD, 0), (0.6, {}, 1), (1.9, {}, 1), (2.1, {}, 0)]
     )
     def test_what_is_thicker_than_the_vessel_does_not(self, candidates, make_scene, width_mm, form, chain):
@@ -195,8 +228,8 @@ class TestOneWall:
     @pytest.mark.parametrize(("width_mm", "chain"), [(0.53, 1), (0.57, 0)])
     def test_a_thin_rod_may_be_a_piece_of_it(self, candidates, make_scene, width_mm, chain):
         wall = [candidates.strand(70, x, 0, 4.0) for x in (30, 35.5, 41)]
-        rod = {**ROD, "width_mm": width_mm, "elongation": 5.0 / width_mm}
-        beside = candidates.strand(72.0, 36.0, 0, 5.0, **rod)
+        rod = {**ROD, "width_mm": width_mm, "elongation": 3.9 / width_mm}
+        beside = candidates.strand(72.0, 36.0, 0, 3.9, **rod)
         found = arrange(make_scene(), candidates.measurements())
         assert set(found.columns["chain_id"][wall]) == {1}
         assert found.columns["chain_id"][beside] == chain
