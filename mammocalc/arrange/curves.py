@@ -67,20 +67,26 @@ def curve_and_angles(
     pieces: Pieces, reach_mm: float, parameters: ArrangeParameters
 ) -> tuple[Curve, NDArray[np.float64]] | None:
     """As `curve_of`, with the mean angle between each piece and the curve beside it, shape (m,), 0 to 90 degrees."""
-    from mammocalc_kernels.curves import beside, smooth_curve
+    points, _, directions = pieces.sampled(STEP_MM)
+    path = _ordered_path(
+        _middles(points, directions, _least_mm(pieces, parameters), parameters),
+        reach_mm + parameters.wall_most_mm,
+    )
+    line = smoothed(path)
+    return None if len(line) < 3 else along_line(line, pieces, parameters)
+
+
+def along_line(
+    line: Points, pieces: Pieces, parameters: ArrangeParameters
+) -> tuple[Curve, NDArray[np.float64]]:
+    """How pieces lie along a line of points `STEP_MM` apart, and the mean angle between each and the line beside it."""
+    from mammocalc_kernels.curves import beside
 
     points, owner, directions = pieces.sampled(STEP_MM)
-    # Walls nearer to each other than they are thick would be one.
-    least = max(parameters.wall_least_mm, middle(pieces.calibre_mm))
-    middles = _middles(points, directions, least, parameters)
-    path = _ordered_path(middles, reach_mm + parameters.wall_most_mm)
-    line = smooth_curve(path, STEP_MM, _taps())
-    if len(line) < 3:
-        return None
     along, across, tangent = beside(line, points, STEP_MM)
     length = STEP_MM * (len(line) - 1)
     chord = float(np.linalg.norm(line[-1] - line[0]))
-    separation, paired = _walls(along, across, length, least, parameters)
+    separation, paired = _walls(along, across, length, _least_mm(pieces, parameters), parameters)
     covered = np.zeros(len(line), np.bool_)
     covered[np.clip(np.round(along / STEP_MM).astype(np.int64), 0, len(line) - 1)] = True
     cosine = np.abs(np.einsum("ij,ij->i", directions, tangent))
@@ -97,6 +103,18 @@ def curve_and_angles(
     )
     total = np.bincount(owner, weights=angle, minlength=len(pieces))
     return curve, total / np.bincount(owner, minlength=len(pieces))
+
+
+def _least_mm(pieces: Pieces, parameters: ArrangeParameters) -> float:
+    """Walls nearer to each other than they are thick would be one."""
+    return max(parameters.wall_least_mm, middle(pieces.calibre_mm))
+
+
+def smoothed(path: Points) -> Points:
+    """A path in mm as a smooth line of points `STEP_MM` apart."""
+    from mammocalc_kernels.curves import smooth_curve
+
+    return smooth_curve(np.ascontiguousarray(path), STEP_MM, _taps())
 
 
 def _ordered_path(points: Points, reach_mm: float) -> Points:

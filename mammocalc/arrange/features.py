@@ -37,6 +37,10 @@ FEATURES: Mapping[str, Feature] = {
     "vessel_points": Feature(
         "", "log-odds that the chain is a vessel, from all its features together; NaN for none"
     ),
+    "tube_covered_mm": Feature(
+        "mm",
+        "calcified length of a granular band as wide as an artery, whose pieces the chain is; 0 for none",
+    ),
     "neighbours": Feature("", "other calcifications within 10 mm"),
     "rods_in_image": Feature("", "other rods (calibre >= 0.5 mm, elongation >= 3) in the image"),
     "cluster_id": Feature("", "number of the cluster the calcification belongs to, 0 for none"),

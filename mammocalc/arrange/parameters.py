@@ -52,6 +52,11 @@ class ArrangeParameters:
     tube_elongation: float = bounded(3.0, 1.1, 20.0, "a piece of one is this many times longer than thick")
     tube_roughness: float = bounded(0.03, 0.0, 1.0, "and its outline at least this rough")
     tube_aside_deg: float = bounded(30.0, 0.0, 90.0, "and it does not lead to the nipple this nearly")
+    tube_mm: float = bounded(
+        5.5, 1.0, 50.0, "a rough band of an artery's width, calcified over this length, is a vessel, too"
+    )
+    tube_covered: float = bounded(0.4, 0.0, 1.0, "and calcified over this share of its longest stretch")
+    tube_sure_mm: float = bounded(9.0, 1.0, 100.0, "calcified over this length it may lead to the nipple")
     track_gap_mm: float = bounded(4.0, 0.5, 15.0, "largest gap that is bridged between pieces of a track")
     track_bend_deg: float = bounded(40.0, 5.0, 80.0, "largest change of direction from one piece to the next")
     track_crossing_deg: float = bounded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +13,11 @@ from mammocalc.arrange.arrangement import Arrangement
 from mammocalc.arrange.bridges import bridged
 from mammocalc.arrange.casts import CAST_FORM, casts_of
 from mammocalc.arrange.clusters import cluster_table, find_clusters
-from mammocalc.arrange.curves import Curve, curve_of
+from mammocalc.arrange.curves import Curve, along_line, curve_of
 from mammocalc.arrange.links import untangled
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import (
+    Pieces,
     Points,
     as_pieces,
     large,
@@ -26,6 +28,7 @@ from mammocalc.arrange.pieces import (
     strands,
     thick_rods,
 )
+from mammocalc.arrange.tubes import find_tubes
 from mammocalc.arrange.vessel import aim_deg, capsules, in_band, looks_like_vessel, vessel_fraction
 from mammocalc.arrange.vessel_points import built_in_card
 from mammocalc.measure.measurements import Measurements
@@ -142,28 +145,61 @@ def _chains(
     fractions = run_each(support, [curve.points for _, curve in tracks], threads)
     out = []
     for (group, curve), fraction in zip(tracks, fractions, strict=True):
-        aim = aim_deg(curve.points, nipple)
         members = pieces.index[group]
-        columns = measurements.columns
-        bend = mean_bend_per_mm(columns["length_mm"][members], columns["straightness"][members])
-        features = _features_of(curve, len(group), fraction, aim, bend)
+        features = _features_of(curve, members, measurements, fraction, aim_deg(curve.points, nipple))
         is_vessel = (
-            looks_like_vessel(curve, len(group), fraction, aim, bend, parameters)
+            looks_like_vessel(
+                curve,
+                len(group),
+                fraction,
+                features["chain_nipple_angle_deg"],
+                features["chain_curvature_per_mm"],
+                parameters,
+            )
             or features["vessel_points"] >= parameters.vessel_points
         )
         if is_vessel:
             members = np.union1d(members, loose.index[in_band(curve, loose, parameters)])
             members = members[~rods_in_chain(measurements, members, parameters)]
         out.append(_Chain(np.sort(members), curve, is_vessel, features))
+    out += _tubes(scene, measurements, everything, out, nipple, support, parameters)
     return _without_overlap(out)
 
 
+def _tubes(
+    scene: Scene,
+    measurements: Measurements,
+    everything: Pieces,
+    known: list[_Chain],
+    nipple: Points | None,
+    support: Callable[[Points], float],
+    parameters: ArrangeParameters,
+) -> list[_Chain]:
+    """Vessels that are calcified all around, whose pieces were not linked to one."""
+    pieces = everything.take(np.flatnonzero(~thick_rods(measurements, parameters)[everything.index]))
+    taken = [chain.members for chain in known if chain.is_vessel]
+    free = ~np.isin(pieces.index, np.concatenate([np.empty(0, np.int64), *taken]))
+    out = []
+    for tube in find_tubes(scene, pieces, free, measurements.columns, parameters):
+        aim = aim_deg(tube.line, nipple)
+        if not tube.covered_mm >= parameters.tube_sure_mm and not aim > parameters.tube_aside_deg:
+            continue
+        members = pieces.take(tube.members)
+        strands = members.take(np.flatnonzero(members.strand))
+        curve, _ = along_line(tube.line, strands, parameters)
+        features = _features_of(curve, strands.index, measurements, support(tube.line), aim)
+        features["tube_covered_mm"] = tube.covered_mm
+        out.append(_Chain(np.sort(members.index), curve, True, features))
+    return out
+
+
 def _features_of(
-    curve: Curve, strands: int, fraction: float, aim: float, bend_per_mm: float
+    curve: Curve, strands: NDArray[np.int64], measurements: Measurements, fraction: float, aim: float
 ) -> dict[str, float]:
     """What a chain's members are told of it; see `mammocalc.arrange.features`."""
+    columns = measurements.columns
     features = {
-        "chain_strands": float(strands),
+        "chain_strands": float(len(strands)),
         "chain_length_mm": curve.length_mm,
         "chain_tortuosity": curve.tortuosity,
         "chain_calcified_fraction": curve.calcified_fraction,
@@ -173,9 +209,11 @@ def _features_of(
         "vessel_fraction": fraction,
         "chain_strand_mm": curve.typical_mm,
         "chain_misalignment_deg": curve.misalignment_deg,
-        "chain_curvature_per_mm": bend_per_mm,
+        "chain_curvature_per_mm": mean_bend_per_mm(
+            columns["length_mm"][strands], columns["straightness"][strands]
+        ),
     }
-    return {**features, "vessel_points": built_in_card().points(features)}
+    return {**features, "vessel_points": built_in_card().points(features), "tube_covered_mm": 0.0}
 
 
 def _without_overlap(chains: list[_Chain]) -> list[_Chain]:
@@ -203,6 +241,7 @@ _WITHOUT_A_CHAIN = {
     "chain_misalignment_deg": np.nan,
     "chain_curvature_per_mm": np.nan,
     "vessel_points": np.nan,
+    "tube_covered_mm": 0.0,
 }
 
 

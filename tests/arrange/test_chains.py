@@ -167,9 +167,11 @@ class TestTubes:
         ],
     )
     def test_rough_pieces_as_thick_as_a_vessel_make_a_chain(self, candidates, make_scene, change, chained):
+        # No band is seen along them.
+        scene = make_scene()
         piece = {"width_mm": 1.0, "roughness": 0.06, "nipple_angle_deg": 80.0, **change}
         rows = [candidates.strand(y, 60, 90, 4.0, **piece) for y in (40, 45, 50)]
-        found = arrange(make_scene(), candidates.measurements())
+        found = arrange(scene, candidates.measurements())
         assert (found.columns["chain_id"][rows] == 1).all() == chained
 
 

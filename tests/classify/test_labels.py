@@ -652,6 +652,30 @@ class TestBothSidesOfAThreshold:
     def test_rules_and_chains_ask_for_the_same_points(self):
         assert load_lexicon().thresholds["vessel_points_sure"].value == ArrangeParameters().vessel_points
 
+    @pytest.mark.parametrize(
+        ("covered_mm", "nipple_angle_deg", "is_vessel"),
+        [
+            (5.6, 31.0, True),
+            (5.4, 31.0, False),
+            (5.6, 29.0, False),
+            (9.1, 29.0, True),
+            (8.9, 29.0, False),
+            (9.1, np.nan, True),
+            (8.9, np.nan, False),
+        ],
+    )
+    def test_a_lump_on_a_granular_band(self, labelled, sized, covered_mm, nipple_angle_deg, is_vessel):
+        band = {"chain_n": 4, "tube_covered_mm": covered_mm, "chain_nipple_angle_deg": nipple_angle_deg}
+        found = labelled(sized(1.9, 1.3, **band, solidity=0.7, roughness=0.2))
+        assert (found.label[0] == "vascular") is is_vessel
+        assert (found.rule[0] == "vascular_all_around") is is_vessel
+
+    def test_rules_and_chains_ask_for_the_same_band(self):
+        parameters, thresholds = ArrangeParameters(), load_lexicon().thresholds
+        assert thresholds["vessel_tube_mm"].value == parameters.tube_mm
+        assert thresholds["vessel_tube_sure_mm"].value == parameters.tube_sure_mm
+        assert thresholds["vessel_tube_aside_deg"].value == parameters.tube_aside_deg
+
     def test_rules_and_chains_agree_on_what_is_a_vessel(self, labelled, sized):
         rng = np.random.default_rng(0)
         parameters = ArrangeParameters()
