@@ -189,7 +189,8 @@ def _tubes(
         curve, _ = along_line(tube.line, strands, parameters)
         features = _features_of(curve, strands.index, measurements, support(tube.line), aim)
         features["tube_covered_mm"] = tube.covered_mm
-        out.append(_Chain(np.sort(members.index), curve, True, features))
+        plaques = members.index[~rods_in_chain(measurements, members.index, parameters)]
+        out.append(_Chain(np.sort(plaques), curve, True, features))
     return out
 
 

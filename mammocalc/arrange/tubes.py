@@ -27,7 +27,7 @@ WINDOW_MM = 1.0
 """Half of the length along the curve over which a profile is averaged."""
 FARTHEST_MM, GAP_MM = 40.0, 1.5
 """So far a band is followed in either direction, across gaps of this length."""
-PLAY_MM = 1.0
+PLAY_MM = 0.5
 """Pieces belong to a stretch of band up to so far beyond its ends."""
 SHORTEST_MM = 2.5
 """A shorter stretch is by chance."""
