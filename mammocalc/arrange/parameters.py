@@ -53,7 +53,7 @@ class ArrangeParameters:
     tube_roughness: float = bounded(0.03, 0.0, 1.0, "and its outline at least this rough")
     tube_aside_deg: float = bounded(30.0, 0.0, 90.0, "and it does not lead to the nipple this nearly")
     tube_mm: float = bounded(
-        5.5, 1.0, 50.0, "a rough band of an artery's width, calcified over this length, is a vessel, too"
+        6.5, 1.0, 50.0, "a rough band of an artery's width, calcified over this length, is a vessel, too"
     )
     tube_covered: float = bounded(0.4, 0.0, 1.0, "and calcified over this share of its longest stretch")
     tube_sure_mm: float = bounded(9.0, 1.0, 100.0, "calcified over this length it may lead to the nipple")

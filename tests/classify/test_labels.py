@@ -655,9 +655,9 @@ class TestBothSidesOfAThreshold:
     @pytest.mark.parametrize(
         ("covered_mm", "nipple_angle_deg", "is_vessel"),
         [
-            (5.6, 31.0, True),
-            (5.4, 31.0, False),
-            (5.6, 29.0, False),
+            (6.6, 31.0, True),
+            (6.4, 31.0, False),
+            (6.6, 29.0, False),
             (9.1, 29.0, True),
             (8.9, 29.0, False),
             (9.1, np.nan, True),
