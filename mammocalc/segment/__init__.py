@@ -16,6 +16,7 @@ from mammocalc.segment.parameters import SegmentParameters
 from mammocalc.segment.regions import Regions
 from mammocalc.segment.score import SUPPORT, built_in_score, scores_in_company
 from mammocalc.segment.strands import joined_strands
+from mammocalc.segment.threads import joined_threads
 
 __all__ = ["Regions", "SegmentParameters", "segment"]
 
@@ -89,6 +90,9 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
     evidence = {**objects.evidence, **company_of(objects.evidence, *place)}
     score, support = scores_in_company(built_in_score(), evidence, *place, threads)
     objects = dataclasses.replace(objects, evidence={**evidence, **support})
+    with scratch_plane(shape, np.int32, cleared=True) as owner:
+        pitch = scene.pixel_spacing_mm
+        objects, score = joined_threads(objects, score, scene.plane, owner, pitch, parameters, threads)
     keep = np.flatnonzero(score >= parameters.min_score)
     if len(keep) > parameters.candidate_cap:
         best = keep[np.argsort(-score[keep], kind="stable")[: parameters.candidate_cap]]
@@ -100,7 +104,7 @@ def _no_objects() -> Objects:
     from mammocalc.segment.objects import EVIDENCE
 
     empty = {name: np.empty(0) for name in (*EVIDENCE, *COMPANY, *SUPPORT)}
-    return Objects(np.empty(0, np.int64), np.zeros(1, np.int64), empty)
+    return Objects(np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, np.float32), empty)
 
 
 def _as_regions(objects: Objects, score: NDArray[np.float64], shape: tuple[int, ...]) -> Regions:

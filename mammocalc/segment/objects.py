@@ -23,12 +23,15 @@ class Objects:
         Flat plane index, ascending within an object; objects follow each other.
     start : ndarray of int64, shape (n + 1,)
         Object k owns ``pixel[start[k]:start[k + 1]]``.
+    contrast : ndarray of float32
+        Of each pixel against the object's background.
     evidence : dict of str to ndarray of float64, shape (n,)
         See `EVIDENCE`.
     """
 
     pixel: NDArray[np.int64]
     start: NDArray[np.int64]
+    contrast: NDArray[np.float32]
     evidence: dict[str, NDArray[np.float64]]
 
     def __len__(self) -> int:
@@ -45,13 +48,26 @@ class Objects:
         start = np.concatenate(([0], np.cumsum(sizes)))
         index = np.arange(start[-1]) - np.repeat(start[:-1], sizes) + np.repeat(self.start[keep], sizes)
         return Objects(
-            self.pixel[index], start, {name: values[keep] for name, values in self.evidence.items()}
+            self.pixel[index],
+            start,
+            self.contrast[index],
+            {name: values[keep] for name, values in self.evidence.items()},
         )
 
     def without(self, removed: NDArray[np.bool_]) -> Objects:
         """The same objects and evidence without some of their pixels, of none all."""
         sizes = np.bincount(self.owner()[~removed], minlength=len(self))
-        return Objects(self.pixel[~removed], np.concatenate(([0], np.cumsum(sizes))), self.evidence)
+        start = np.concatenate(([0], np.cumsum(sizes)))
+        return Objects(self.pixel[~removed], start, self.contrast[~removed], self.evidence)
+
+    def with_others(self, others: Objects) -> Objects:
+        """These objects, then the others."""
+        return Objects(
+            np.concatenate((self.pixel, others.pixel)),
+            np.concatenate((self.start, others.start[1:] + self.start[-1])),
+            np.concatenate((self.contrast, others.contrast)),
+            {name: np.concatenate((self.evidence[name], others.evidence[name])) for name in self.evidence},
+        )
 
 
 # Share of a lump's pixels that may lie on specks that it does not replace.
@@ -183,6 +199,7 @@ def described(
     return Objects(
         pixel,
         start,
+        contrast,
         {
             "response": response / texture,
             "texture": texture,
@@ -300,14 +317,6 @@ def lumps_over_specks(
         beneath = speck_on[chosen.pixel]
         chosen = chosen.without((beneath > 0) & ~dropped[beneath - 1])
     number_objects(owner, specks.pixel, specks.start, clear=True)
-    both = _joined(specks, chosen)
+    both = specks.with_others(chosen)
     kept = np.append(np.flatnonzero(~dropped), len(specks) + np.arange(len(chosen)))
     return both.subset(kept[np.argsort(both.pixel[both.start[kept]], kind="stable")])
-
-
-def _joined(one: Objects, other: Objects) -> Objects:
-    return Objects(
-        np.concatenate((one.pixel, other.pixel)),
-        np.concatenate((one.start, other.start[1:] + one.start[-1])),
-        {name: np.concatenate((one.evidence[name], other.evidence[name])) for name in one.evidence},
-    )

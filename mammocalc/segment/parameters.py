@@ -73,6 +73,14 @@ class SegmentParameters:
     thread_bridge: float = bounded(0.25, 0.05, 1.0, "share of the lower peak contrast that such a gap keeps")
     thread_elongation: float = bounded(4.0, 1.5, 20.0, "ratio of the axes of such a line")
     thread_piece_elongation: float = bounded(1.5, 1.0, 10.0, "and of each of its two pieces")
+    thread_score: float = bounded(
+        0.25, 0.0, 1.0, "candidates from this score on are joined where they are pieces of one thread"
+    )
+    likely_gap_mm: float = bounded(1.2, 0.0, 3.0, "longest gap between two such pieces")
+    likely_bridge: float = bounded(0.35, 0.05, 1.0, "share of the lower peak contrast that such a gap keeps")
+    knot_gap_mm: float = bounded(0.5, 0.0, 3.0, "longest gap between such a piece and a round knot")
+    knot_bridge: float = bounded(0.3, 0.05, 1.0, "share of the lower peak contrast that such a gap keeps")
+    knot_elongation: float = bounded(3.0, 1.5, 20.0, "ratio of the axes of piece and knot together")
     continuation_mm: float = bounded(
         1.0, 0.0, 3.0, "how far ahead of a tip a larger object is looked for that goes on there"
     )

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from mammocalc.segment.parameters import SegmentParameters
 
+# A knot is at most so thick, or so many times as thick as its thread; a shell beside a cast is thicker.
+_KNOT_MM, _KNOT_SHARE = 0.8, 2.6
+
 
 @dataclass(frozen=True, eq=False)
 class Outlines:
@@ -102,18 +105,45 @@ def joined_strands(
     )
     straight = (along >= np.cos(np.radians(parameters.strand_turn_deg))) | (gap[holds] < 2)
     thread = (rounder >= parameters.thread_piece_elongation) & (together >= parameters.thread_elongation)
-    holds = holds[np.where(further[holds], thread, alike & straight)]
+    of_one_thickness = alike_in_thickness(np.diff(outlines.start), one, other, apart, pixel_spacing_mm)
+    holds = holds[np.where(further[holds], thread, alike & straight) & of_one_thickness]
     first_part = first_of_part(len(outlines), links[holds, 0], links[holds, 1])
-    joined = _joined(outlines, links[holds], first_part, owner) if len(holds) else outlines
+    joined = joined_outlines(outlines, links[holds], first_part, owner) if len(holds) else outlines
     number_objects(owner, joined.pixel, joined.start, clear=True)
     _, strand = np.unique(first_part, return_inverse=True)
     return dataclasses.replace(joined, continued=_continued(joined, strand[links[:, :2]], bridge))
 
 
-def _joined(
+def alike_in_thickness(
+    area: NDArray[np.int64],
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    forms: list[NDArray[np.float64]],
+    pixel_spacing_mm: float,
+) -> NDArray[np.bool_]:
+    """Which pairs may be one strand with its knots: not those of a thin strand and a body that it only touches.
+
+    Parameters
+    ----------
+    area : ndarray of int64
+        Pixels of each object.
+    one, other : ndarray of int64, shape (pairs,)
+        Numbers of objects.
+    forms : list of two ndarray of float64, shape (pairs,)
+        Ratio of the axes of the one and of the other.
+    """
+    thickness = [
+        2.0 * pixel_spacing_mm * np.sqrt(area[of] / (np.pi * form))
+        for of, form in zip((one, other), forms, strict=True)
+    ]
+    thicker = np.maximum(*thickness)
+    return (thicker <= _KNOT_MM) | (thicker <= _KNOT_SHARE * np.minimum(*thickness))
+
+
+def joined_outlines(
     outlines: Outlines, links: NDArray[np.int64], first_part: NDArray[np.int64], owner: NDArray[np.int32]
 ) -> Outlines:
-    """The objects with the same first part as one, the ways of the links filled."""
+    """The objects with the same first part as one, the ways of the links filled; `owner` has their numbers."""
     from mammocalc_kernels.strands import bridge_pixels, join_objects
 
     bridge = bridge_pixels(links, owner, outlines.pixel, outlines.start)

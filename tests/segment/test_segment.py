@@ -140,7 +140,7 @@ def test_a_strand_of_uneven_brightness_is_one_region():
         ((206, 124), (214, 140), 25),
     ):
         plane = np.maximum(plane, with_rod(tissue(), start, end, 2.0, height))
-    apart = SegmentParameters(strand_gap_mm=0.0, thread_gap_mm=0.0)
+    apart = SegmentParameters(strand_gap_mm=0.0, thread_gap_mm=0.0, thread_score=1.0)
     assert len(segment(scene_of(plane), apart)) > 1
     regions = segment(scene_of(plane))
     assert len(regions) == 1
@@ -158,8 +158,9 @@ def faint_between(*rods):
 def test_pieces_of_one_thin_line_are_one_over_a_longer_gap():
     # Between the faces of the rods the way is 0.55 mm long.
     plane = faint_between(((200, 100), (200, 116)), ((200, 128), (201, 144)), ((200, 116), (200, 128)))
-    assert len(segment(scene_of(plane), SegmentParameters(thread_gap_mm=0.0))) == 2
-    assert len(segment(scene_of(plane))) == 1
+    apart = SegmentParameters(thread_gap_mm=0.0, thread_score=1.0)
+    assert len(segment(scene_of(plane), apart)) == 2
+    assert len(segment(scene_of(plane), SegmentParameters(thread_score=1.0))) == 1
 
 
 def test_pieces_that_turn_away_from_each_other_stay_two():
@@ -195,8 +196,12 @@ def squares(*corners, **evidence):
         for row, col, side in corners
     ]
     start = np.concatenate(([0], np.cumsum([len(one) for one in pixel])))
+    pixel = np.concatenate(pixel)
     return Objects(
-        np.concatenate(pixel), start, {name: np.array(values, float) for name, values in evidence.items()}
+        pixel,
+        start,
+        np.full(len(pixel), 5, np.float32),
+        {name: np.array(values, float) for name, values in evidence.items()},
     )
 
 
