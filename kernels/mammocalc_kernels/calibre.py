@@ -47,6 +47,7 @@ from mammocalc_kernels.candidate_state import (
 from mammocalc_kernels.compile import kernel
 from mammocalc_kernels.local_background import select
 from mammocalc_kernels.measured_columns import (
+    BULGE,
     DIAMETER,
     LENGTH,
     ORIENTATION,
@@ -354,6 +355,27 @@ def _corrected_diameter(area: float, perimeter: float, width: float) -> float:
 
 
 @kernel
+def _amount_across(vs: Any, ws: Any, n: int, base: float) -> float:
+    """Sum of a profile across the axis over its base: as much as there is of calcium in a slice, whatever the blur."""
+    total = weight = 0.0
+    for i in range(n):
+        if ws[i] > 0.0:
+            total += vs[i] - base
+            weight += 1.0
+    return total * n / max(weight, 1.0)
+
+
+@kernel
+def _bulge(amounts: Any, n: int) -> float:
+    """The largest of some amounts over their median."""
+    largest = amounts[0]
+    for i in range(n):
+        largest = max(largest, amounts[i])
+    middle = select(amounts, n, n // 2)
+    return largest / middle if middle > 0.0 else math.nan
+
+
+@kernel
 def measure_calibres(
     chosen: Any,
     sigma: float,
@@ -374,13 +396,13 @@ def measure_calibres(
         As for `follow_axes`.
     correlation, table
         As for `body_profile.fit_bodies`.
-    bins_scratch : ndarray of float64, shape (7, bins)
+    bins_scratch : ndarray of float64, shape (8, bins)
         Scratch.
     out : ndarray of float64, shape (n, len(COLUMNS))
-        Columns width, width_max, width_variation, taper and diameter of the chosen are written.
+        Columns width, width_max, width_variation, bulge, taper and diameter of the chosen are written.
     """
     xs, vs, ws, fit = bins_scratch[0], bins_scratch[1], bins_scratch[2], bins_scratch[3]
-    widths, errors, places = bins_scratch[4], bins_scratch[5], bins_scratch[6]
+    widths, errors, places, amounts = bins_scratch[4], bins_scratch[5], bins_scratch[6], bins_scratch[7]
     for k in range(len(chosen)):
         if (state[k, FORM] != STRAIGHT and state[k, FORM] != BENT) or state[k, HOLLOW] != 0.0:
             continue
@@ -407,6 +429,8 @@ def measure_calibres(
                 across_pool[pool:end], value_pool[pool:end], along_pool[pool:end], count,
                 middle - span, middle + span, -reach, reach, BIN, xs, vs, ws,
             )  # fmt: skip
+            if taper < 0:
+                amounts[i] = _amount_across(vs, ws, bins, state[k, BODY_BASE])
             fit_local_width(
                 table,
                 BODIES[BAR],
@@ -433,6 +457,8 @@ def measure_calibres(
                     middle_width = fit[HALF_WIDTH]
                 else:
                     near_ends += 0.5 * fit[HALF_WIDTH]
+        if n_windows >= 3:
+            row[BULGE] = _bulge(amounts, n_windows)
         if n_taper == 3:
             row[TAPER] = near_ends / middle_width
         if n_widths < 3:

@@ -34,16 +34,45 @@ _LOCAL_SHARE, _LOCAL_REACH = 0.5, 3
 
 
 @kernel
-def raggedness(own: Any) -> float:
-    """Squared number of pixel sides along the border of a region, over its pixels; the outermost ones are 0."""
+def raggedness(own: Any, stack: Any) -> float:
+    """Squared number of pixel sides around a region over its pixels, holes filled; the outermost ones are 0.
+
+    A shell that is followed all the way round is a disc, however long its wall.
+
+    Parameters
+    ----------
+    own : ndarray of uint8, shape (h, w)
+        1 for pixels of the region; anything else 0. Left as it is.
+    stack : ndarray of int32, shape (>= h * w,)
+        Scratch.
+    """
     top, left, bottom, right = bounding_box(own)
-    pixels = sides = 0.0
+    top, left, bottom, right = top - 1, left - 1, bottom + 1, right + 1
+    w = own.shape[1]
+    # What is reached from outside is no hole.
+    outside = sides = 0.0
+    own[top, left] = 2
+    stack[0] = top * w + left
+    waiting = 1
+    while waiting > 0:
+        waiting -= 1
+        y, x = stack[waiting] // w, stack[waiting] % w
+        outside += 1.0
+        for side in range(4):
+            ny = y + (side == 0) - (side == 1)
+            nx = x + (side == 2) - (side == 3)
+            if not (top <= ny < bottom and left <= nx < right):
+                continue
+            sides += own[ny, nx] == 1
+            if own[ny, nx] == 0:
+                own[ny, nx] = 2
+                stack[waiting] = ny * w + nx
+                waiting += 1
     for y in range(top, bottom):
         for x in range(left, right):
-            if own[y, x] == 1:
-                pixels += 1.0
-                sides += 4.0 - own[y - 1, x] - own[y + 1, x] - own[y, x - 1] - own[y, x + 1]
-    return sides * sides / max(pixels, 1.0)
+            if own[y, x] == 2:
+                own[y, x] = 0
+    return sides * sides / max((bottom - top) * (right - left) - outside, 1.0)
 
 
 @kernel
@@ -71,7 +100,7 @@ def grow(own: Any, smoothed: Any, usable: Any, level: float, border: int, most: 
         Pixels added.
     """
     h, w = own.shape
-    ragged = raggedness(own)
+    ragged = raggedness(own, stack)
     first_row, first_column, end_row, end_column = bounding_box(own)
     top = 0
     for y in range(first_row, end_row):
@@ -106,7 +135,7 @@ def grow(own: Any, smoothed: Any, usable: Any, level: float, border: int, most: 
             # The second half remembers what was added.
             stack[kept + added] = ny * w + nx
             added += 1
-    if added > 0 and (not complete or raggedness(own) > _MOST_RAGGED * ragged):
+    if added > 0 and (not complete or raggedness(own, stack) > _MOST_RAGGED * ragged):
         for i in range(added):
             own[stack[kept + i] // w, stack[kept + i] % w] = 0
         return 0

@@ -38,6 +38,10 @@ FEATURES: Mapping[str, Feature] = {
     "width_variation": Feature(
         "", "coefficient of variation of the calibre along the middle 80 % of the axis"
     ),
+    "bulge": Feature(
+        "",
+        "largest over median amount of calcium in slices across the long axis; a thread's knot has 2 or more",
+    ),
     "taper": Feature("", "calibre near the ends over calibre in the middle; below 1 is a tapered cigar"),
     "elongation": Feature("", "length_mm over width_mm"),
     "straightness": Feature("", "chord over arc of the long axis; 1 is straight"),

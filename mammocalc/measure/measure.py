@@ -217,6 +217,7 @@ def _columns(scene: Scene, regions: Regions, raw: dict[str, NDArray[np.float64]]
         "width_mm": raw["width"] * pitch,
         "width_max_mm": raw["width_max"] * pitch,
         "width_variation": raw["width_variation"],
+        "bulge": raw["bulge"],
         "taper": raw["taper"],
         "elongation": elongation,
         "straightness": raw["straightness"],

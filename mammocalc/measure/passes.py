@@ -236,7 +236,7 @@ def _measure_some(
         out,
     )
     path_y, path_x, along, across, depth, value = np.empty((6, size))
-    bins = np.empty((7, 4 * int((state[:, TALL] + state[:, BROAD]).max()) + 256))
+    bins = np.empty((8, 4 * int((state[:, TALL] + state[:, BROAD]).max()) + 256))
     calibre.follow_axes(
         chosen, sigma, contrast, usable, inside, np.empty(size, np.int32), outline_y, outline_x, path_y, path_x,
         along, across, depth, value, hull_y, hull_x, scratch, state,

@@ -29,6 +29,7 @@ def grown_by_hand(own, smoothed, usable, level):
 
 
 def sides_squared_over_pixels(own):
+    own = ndimage.binary_fill_holes(own)
     padded = np.pad(own, 1).astype(int)
     sides = sum(np.abs(np.diff(padded, axis=axis)).sum() for axis in (0, 1))
     return sides**2 / own.sum()
@@ -90,7 +91,20 @@ def test_what_runs_out_into_tissue_stays_as_it_was(what):
 def test_raggedness(seed):
     own = np.zeros((20, 30), bool)
     own[1:-1, 1:-1] = np.random.default_rng(seed).random((18, 28)) > 0.4
-    assert completion.raggedness(own.astype(np.uint8)) == pytest.approx(sides_squared_over_pixels(own))
+    mine = own.astype(np.uint8)
+    found = completion.raggedness(mine, np.empty(own.size, np.int32))
+    assert found == pytest.approx(sides_squared_over_pixels(own))
+    assert (mine == own).all()
+
+
+def test_a_shell_of_which_a_part_was_outlined_is_followed_all_the_way_round():
+    y, x = np.mgrid[:60, :60]
+    away = np.hypot(y - 30, x - 30)
+    smoothed = ndimage.gaussian_filter(np.where((away > 14) & (away < 18), 12.0 - 0.08 * y, 0.0), 1.0)
+    own = (smoothed > 5) & (y < 22)
+    found, added = grow(own, smoothed, np.zeros(own.shape), 4.0)
+    assert added > 2 * own.sum()
+    assert ndimage.binary_fill_holes(found)[30, 30]
 
 
 def test_patches_are_cut_down_to_their_regions():

@@ -148,6 +148,16 @@ def test_a_bent_wire_is_no_ring():
     assert shell_like["diameter_mm"][0] == pytest.approx(4.4, abs=0.3)
 
 
+@pytest.mark.parametrize(("knot_mm", "bulge"), [(0.0, 1.0), (0.8, 2.0)])
+def test_a_knot_bulges(knot_mm, bulge):
+    plane = drawn(
+        lambda r, c: (
+            wire(30, 6.0, 0.4)(r, c) | (np.hypot(r - 75, c - (100 + 5 * np.sqrt(3))) * PITCH < knot_mm / 2)
+        )
+    )
+    assert measured(plane).columns["bulge"][0] == pytest.approx(bulge, abs=0.25)
+
+
 def test_every_feature_and_no_bit_by_threads():
     bodies = sum(drawn(disc(r, c, 0.3 + 0.01 * r)) for r in (20, 70, 120) for c in (30, 90, 150))
     one, four = measured(bodies), measured(bodies, threads=4)
