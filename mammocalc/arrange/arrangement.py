@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.arrange.vessel_points import built_in_card
+from mammocalc.arrange.thread_points import thread_card
+from mammocalc.arrange.vessel_points import Card, built_in_card
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +35,21 @@ class Arrangement:
     clusters: Mapping[str, NDArray[Any]]
 
 
-def points_for_a_vessel(columns: Mapping[str, NDArray[Any]], row: int) -> tuple[float, dict[str, float]]:
-    """What adds up to the ``vessel_points`` of the chain of one candidate.
+CARDS: Mapping[str, Callable[[], Card]] = {"vessel_points": built_in_card, "thread_points": thread_card}
+"""The card behind each feature that is a sum of points."""
+
+
+def parts_of_points(
+    points: str, columns: Mapping[str, NDArray[Any]], row: int
+) -> tuple[float, dict[str, float]]:
+    """What adds up to the points of one candidate, or of its chain.
 
     Parameters
     ----------
+    points : str
+        A key of `CARDS`.
     columns : mapping of str to ndarray
-        As in `Arrangement.columns`.
+        Those of measurements and arrangement.
     row : int
 
     Returns
@@ -48,9 +57,9 @@ def points_for_a_vessel(columns: Mapping[str, NDArray[Any]], row: int) -> tuple[
     float
         Where the points begin.
     dict of str to float
-        What each feature of the chain adds.
+        What each feature adds.
     """
-    card = built_in_card()
+    card = CARDS[points]()
     return card.offset, card.parts(
         {steps.feature: float(columns[steps.feature][row]) for steps in card.steps}
     )

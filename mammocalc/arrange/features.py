@@ -41,6 +41,10 @@ FEATURES: Mapping[str, Feature] = {
         "mm",
         "calcified length of a granular band as wide as an artery, whose pieces the chain is; 0 for none",
     ),
+    "thread_points": Feature(
+        "",
+        "log-odds that the calcification is a piece of a thread, from all its features; NaN if not elongated",
+    ),
     "neighbours": Feature("", "other calcifications within 10 mm"),
     "rods_in_image": Feature("", "other rods (calibre >= 0.5 mm, elongation >= 3) in the image"),
     "cluster_id": Feature("", "number of the cluster the calcification belongs to, 0 for none"),

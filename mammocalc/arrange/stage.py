@@ -28,6 +28,7 @@ from mammocalc.arrange.pieces import (
     strands,
     thick_rods,
 )
+from mammocalc.arrange.thread_points import thread_points
 from mammocalc.arrange.tubes import find_tubes
 from mammocalc.arrange.vessel import aim_deg, capsules, in_band, looks_like_vessel, vessel_fraction
 from mammocalc.arrange.vessel_points import built_in_card
@@ -101,6 +102,7 @@ def arrange(
         "neighbours": _neighbours(points, counted, parameters.linkage_mm),
         "rods_in_image": (sure_rod.sum() - sure_rod).astype(np.float64),
     }
+    out["thread_points"] = thread_points({**columns, **out})
     curves = tuple(chain.curve.points / scene.pixel_spacing_mm for chain in chains)
     return Arrangement(out, curves, clusters)
 

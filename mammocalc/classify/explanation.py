@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mammocalc.arrange.arrangement import Arrangement, points_for_a_vessel
+from mammocalc.arrange.arrangement import CARDS, Arrangement, parts_of_points
 from mammocalc.classify.classification import Classification
 from mammocalc.classify.decide import FALLBACK, FALLBACK_SUSPICION, NO_RULE, calcification_columns, classify
 from mammocalc.classify.lexicon import CALCIFICATION_FEATURES, Lexicon
@@ -304,15 +304,15 @@ def _explanation(k: int, everyone: Columns, result: Classification, lexicon: Lex
 
 
 def _points_of(trial: Trial, columns: Columns) -> Iterator[str]:
-    """What adds up to the points for a vessel, if the rule asks for them."""
+    """What adds up to the points for a vessel or a thread, if the rule asks for them."""
     asked = trial.findings.flat() if trial.findings is not None else ()
-    if not any(finding.subject == "vessel_points" for finding in asked):
-        return
-    begin, added = points_for_a_vessel(columns, 0)
-    yield f"vessel_points begin at {begin:+.2f}"
-    for feature, points in added.items():
-        value = f"{_show(float(columns[feature][0]))} {CALCIFICATION_FEATURES[feature].unit}".strip()
-        yield f"{feature} {value}: {points:+.2f}"
+    subjects = {finding.subject for finding in asked}
+    for name in (name for name in CARDS if name in subjects):
+        begin, added = parts_of_points(name, columns, 0)
+        yield f"{name} begin at {begin:+.2f}"
+        for feature, points in added.items():
+            value = f"{_show(float(columns[feature][0]))} {CALCIFICATION_FEATURES[feature].unit}".strip()
+            yield f"{feature} {value}: {points:+.2f}"
 
 
 def _try(rule: Rule, columns: Columns, lexicon: Lexicon) -> Trial:

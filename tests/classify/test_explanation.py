@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from mammocalc.arrange.thread_points import thread_card
 from mammocalc.arrange.vessel_points import built_in_card
 from mammocalc.classify import classify, explain
 from mammocalc.errors import InvalidParameter
@@ -67,6 +68,19 @@ def test_points_for_a_vessel_are_told_feature_by_feature(image_of, sized, lexico
     assert f"      vessel_points begin at {points.offset:+.2f}" in text
     assert f"      chain_strand_mm 3 mm: {added['chain_strand_mm']:+.2f}" in text
     assert f"chain_strand_mm 3 mm: {added['chain_strand_mm']:+.2f}" in explanation._repr_html_()
+
+
+def test_points_for_a_thread_are_told_as_well(image_of, sized, lexicon):
+    image = image_of(sized(6.0, 0.3, bulge=2.6, thread_points=2.0))
+    explanation = explain(0, image.measurements, image.arrangement, lexicon)
+    assert explanation.decided.rule == "suture_sure"
+    card = thread_card()
+    added = card.parts({**dict.fromkeys((steps.feature for steps in card.steps), 0.0), "bulge": 2.6})
+    text = str(explanation)
+    assert f"      thread_points begin at {thread_card().offset:+.2f}" in text
+    assert f"      bulge 2.6: {added['bulge']:+.2f}" in text
+    assert added["bulge"] > 1.0
+    assert "vessel_points begin" not in text
 
 
 def test_points_are_not_told_where_no_rule_asks(image_of, rod, lexicon):

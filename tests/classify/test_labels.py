@@ -143,7 +143,52 @@ class TestBothSidesOfAThreshold:
 
     @pytest.mark.parametrize(("skin_distance_mm", "label"), [(4.9, "skin"), (5.1, "rim")])
     def test_a_small_ring_is_skin_only_near_the_skin(self, labelled, sized, skin_distance_mm, label):
-        assert labelled(sized(1.1, 1.0, skin_distance_mm=skin_distance_mm, **RING)).label[0] == label
+        assert (
+            labelled(sized(1.1, 1.0, skin_distance_mm=skin_distance_mm, neighbours=1.0, **RING)).label[0]
+            == label
+        )
+
+    @pytest.mark.parametrize(
+        ("skin_distance_mm", "neighbours", "label"),
+        [(3.4, 0.0, "skin"), (3.6, 0.0, "rim"), (3.6, 1.0, "skin")],
+    )
+    def test_a_ring_beneath_the_skin_has_company(self, labelled, sized, skin_distance_mm, neighbours, label):
+        ring = {**RING, "skin_distance_mm": skin_distance_mm, "neighbours": neighbours}
+        assert labelled(sized(1.1, 1.0, **ring)).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [
+            ({}, "rim"),
+            ({"irregularity": -1.1}, "dystrophic"),
+            ({"ring_closure": 0.7}, "dystrophic"),
+            ({"lucency": 0.14}, "coarse"),
+        ],
+    )
+    def test_a_wall_that_is_not_thin_is_a_rim_where_it_is_as_round_as_noise_allows(
+        self, labelled, sized, change, label
+    ):
+        ring = {**RING, "circularity": 0.9, "irregularity": -1.3, "wall_thickness_mm": 1.2}
+        assert labelled({**sized(4.2, 4.0, **ring), **change}).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [({}, "rim"), ({"core_lucency": -0.06}, "round"), ({"flatness": 0.39}, "round")],
+    )
+    def test_a_level_core_is_that_of_a_shell(self, labelled, sized, change, label):
+        body = sized(1.2, 1.15, flatness=0.5, core_lucency=-0.04, heterogeneity=0.0)
+        assert labelled({**body, **change}).label[0] == label
+
+    @pytest.mark.parametrize(("points", "label"), [(0.81, "suture"), (0.79, "vascular")])
+    def test_a_sure_thread_is_one_even_in_line_with_another(self, labelled, sized, points, label):
+        found = labelled(
+            sized(6.0, 0.3, **{**VESSEL, "paired_length_mm": 6.0, **CAST, "thread_points": points})
+        )
+        assert found.label[0] == label
+
+    @pytest.mark.parametrize(("points", "label"), [(-0.9, "suture"), (-1.1, "fine_linear")])
+    def test_a_likely_thread_is_rather_one_than_a_cast(self, labelled, sized, points, label):
+        assert labelled(sized(2.5, 0.3, **CAST, thread_points=points)).label[0] == label
 
     @pytest.mark.parametrize(("lucency", "label"), [(0.31, "rim"), (0.29, "coarse")])
     def test_a_large_one_is_a_rim_only_with_a_lucent_centre(self, labelled, sized, lucency, label):
@@ -293,13 +338,25 @@ class TestBothSidesOfAThreshold:
         ("change", "label"),
         [
             ({}, "dystrophic"),
-            ({"cluster_n": 6}, "unclassified"),
+            ({"cluster_n": 6}, "dystrophic"),
+            ({"cluster_n": 6, "diameter_mm": 1.29}, "unclassified"),
+            ({"diameter_mm": 0.86}, "dystrophic"),
+            ({"diameter_mm": 0.84}, "unclassified"),
+            ({"diameter_mm": 0.86, "thickness_mm": 0.57}, "unclassified"),
             ({"length_mm": 2.1, "width_mm": 1.9}, "coarse"),
             ({"circularity": 0.95}, "round"),
         ],
     )
     def test_an_irregular_one_of_more_than_a_millimetre_alone(self, labelled, sized, change, label):
-        assert labelled({**sized(1.7, 1.3, circularity=0.85), **change}).label[0] == label
+        assert labelled({**sized(1.7, 1.3, circularity=0.85, irregularity=1.0), **change}).label[0] == label
+
+    @pytest.mark.parametrize(
+        ("change", "label"),
+        [({}, "dystrophic"), ({"width_mm": 0.89}, "unclassified"), ({"elongation": 4.1}, "unclassified")],
+    )
+    def test_a_plaque_broader_than_casts(self, labelled, sized, change, label):
+        plaque = sized(3.3, 1.0, circularity=0.6, roughness=0.065, core_lucency=-0.2, cluster_n=6)
+        assert labelled({**plaque, **change}).label[0] == label
 
     @pytest.mark.parametrize(("paired_length_mm", "is_vessel"), [(3.1, True), (2.9, False)])
     def test_walls_are_paired_over_three_millimetres(self, labelled, sized, paired_length_mm, is_vessel):
