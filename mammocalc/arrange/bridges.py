@@ -70,7 +70,7 @@ def bridged(
     for k, on_vessel in zip(fits.tolist(), run_each(support, paths, threads), strict=True):
         # Without a vessel in sight, only a short and nearly straight bridge will do.
         blind = parameters.blind_bridge_mm * (STRONG_BLIND if believed[k] else 1.0)
-        if on_vessel >= parameters.vessel_fraction or cost[k] * gap[k] <= blind:
+        if on_vessel >= parameters.bridge_on_vessel or cost[k] * gap[k] <= blind:
             offers.append((float(cost[k] * gap[k] * (1.5 - on_vessel)), int(one[k]), int(other[k])))
     group = list(range(len(curves)))
     used: set[int] = set()

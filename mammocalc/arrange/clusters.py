@@ -88,7 +88,7 @@ def _fill_ducts(
     parameters: ArrangeParameters,
 ) -> bool:
     """Whether casts fill several ducts of a lobe: spread like a segment, and aimed at the nipple."""
-    if nipple is None or shape_of(points[members]).extent_mm <= parameters.segment_extent_mm:
+    if nipple is None or shape_of(points[members]).extent_mm <= parameters.cast_segment_mm:
         return False
     return aim_at(nipple, points, casts, members[casts.thin[members]]) >= parameters.cast_aim
 

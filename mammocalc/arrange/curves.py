@@ -146,7 +146,7 @@ def _middles(points: Points, directions: Points, least_mm: float, parameters: Ar
     )
     paired = opposite >= 0
     # Both walls are sampled at every step, and most points share their place with those of the other wall.
-    if STEP_MM * paired.sum() < 2 * parameters.vessel_paired_mm:
+    if STEP_MM * paired.sum() < 2 * parameters.paired_least_mm:
         return points
     half = 0.5 * middle(distance[paired])
     aside = half * np.stack([-directions[:, 1], directions[:, 0]], axis=1)

@@ -67,12 +67,24 @@ class ArrangeParameters:
         35.0, 5.0, 80.0, "largest change of direction at either end of such a bridge"
     )
     strong_strand_mm: float = bounded(2.0, 0.5, 20.0, "a track with so long a strand is more likely a vessel")
+    bridge_on_vessel: float = bounded(
+        0.6, 0.0, 1.0, "share of a bridge that lies on a vessel in sight, at least"
+    )
     blind_bridge_mm: float = bounded(
         3.0,
         0.0,
         20.0,
         "longest bridge without a vessel in sight, times its share of the largest change of direction",
     )
+    casts_aim_deg: float = bounded(
+        20.0,
+        0.0,
+        90.0,
+        "a track that aims at the nipple this nearly is taken for casts in a duct, which reach no vessel",
+    )
+    casts_strand_mm: float = bounded(4.0, 0.5, 20.0, "if half of its length is in strands this short")
+    casts_bend_per_mm: float = bounded(0.2, 0.0, 2.0, "and they are bent at least this much")
+    casts_paired_mm: float = bounded(4.0, 0.5, 100.0, "and run side by side over less than this")
     wall_least_mm: float = bounded(0.4, 0.1, 3.0, "two walls of a vessel are at least this far apart")
     wall_most_mm: float = bounded(3.0, 0.5, 10.0, "two walls of a vessel are at most this far apart")
     wall_play_mm: float = bounded(
@@ -84,82 +96,32 @@ class ArrangeParameters:
     track_shortest_mm: float = bounded(
         5.0, 1.0, 50.0, "a shorter track is not kept as a chain, unless it has two walls"
     )
-    vessel_length_mm: float = bounded(10.0, 1.0, 100.0, "a chain on a vessel is at least this long")
-    vessel_paired_mm: float = bounded(3.0, 0.5, 50.0, "walls that run side by side this far make a vessel")
-    vessel_paired_true_mm: float = bounded(
-        2.0, 0.5, 50.0, "the same where the strands follow the vessel well"
+    track_paired_mm: float = bounded(2.0, 0.5, 50.0, "over at least this length")
+    paired_least_mm: float = bounded(
+        3.0, 0.5, 50.0, "walls that run side by side this far show where the middle of the vessel is"
     )
-    vessel_paired_far_mm: float = bounded(
-        10.0,
-        0.5,
-        100.0,
-        "walls that run side by side this far make one of short strands, too, if it does not aim at the nipple",
+    band_turn_deg: float = bounded(
+        28.0, 5.0, 60.0, "a piece between a vessel's walls belongs to it if it follows its curve this well"
+    )
+    vessel_length_mm: float = bounded(7.0, 1.0, 100.0, "a vessel's chain is at least this long")
+    vessel_paired_mm: float = bounded(3.0, 0.5, 100.0, "or has two walls side by side over this length")
+    vessel_turn_deg: float = bounded(
+        42.0, 1.0, 60.0, "and its strands follow its curve this well, on average"
+    )
+    vessel_walls_mm: float = bounded(
+        10.0, 0.5, 100.0, "walls that run side by side this far make a vessel, whatever its points"
+    )
+    vessel_walls_aside_deg: float = bounded(25.0, 0.0, 90.0, "if it aims at the nipple less nearly than this")
+    vessel_walls_bend_per_mm: float = bounded(0.22, 0.0, 2.0, "and the strands are bent at most this much")
+    vessel_points: float = bounded(
+        1.0, -20.0, 20.0, "all its features together make a chain a vessel at this log-odds"
     )
     vessel_strand_mm: float = bounded(
-        2.7, 0.5, 20.0, "half of a vessel's calcium is in strands at least this long"
+        1.6,
+        0.5,
+        20.0,
+        "if half of its calcium is in strands at least this long; how shorter ones bend is not known",
     )
-    vessel_aimed_strand_mm: float = bounded(3.5, 0.5, 20.0, "the same of a chain that aims at the nipple")
-    vessel_longest_strand_mm: float = bounded(
-        5.0, 0.5, 20.0, "strands longer than any cast, which lie on a vessel and nearly follow it, make one"
-    )
-    vessel_sure_strand_mm: float = bounded(
-        2.2, 0.5, 20.0, "two walls on a ridge that the strands follow well make one with strands this long"
-    )
-    vessel_far_mm: float = bounded(
-        16.0, 1.0, 100.0, "so long a chain of long interrupted strands needs no ridge, aside from the nipple"
-    )
-    vessel_short_strand_mm: float = bounded(
-        1.8, 0.5, 20.0, "the same where the strands follow the vessel well, or two walls lie on a ridge"
-    )
-    vessel_thread_strand_mm: float = bounded(
-        7.2, 0.5, 50.0, "longer strands without a second wall are threads, not plaques"
-    )
-    vessel_follows_deg: float = bounded(
-        7.0, 1.0, 60.0, "strands that follow the curve this well lie in a wall; casts are less true"
-    )
-    vessel_part_fraction: float = bounded(
-        0.35, 0.0, 1.0, "least share on a ridge of a single true wall that does not aim at the nipple"
-    )
-    vessel_calcified: float = bounded(
-        0.9, 0.0, 1.0, "a single wall is interrupted; what is calcified throughout is rather a thread"
-    )
-    vessel_aside_deg: float = bounded(
-        25.0, 0.0, 90.0, "beyond this angle a chain does not aim at the nipple, as casts do"
-    )
-    vessel_bend_deg: float = bounded(
-        28.0, 5.0, 60.0, "a vessel's strands follow its curve this well, on average"
-    )
-    vessel_long_strand_mm: float = bounded(
-        3.1, 0.5, 20.0, "interrupted strands at least this long, aside from the nipple, need less of a ridge"
-    )
-    vessel_long_fraction: float = bounded(0.3, 0.0, 1.0, "if at least this share of the chain lies on one")
-    vessel_nearly_deg: float = bounded(
-        16.5, 1.0, 60.0, "strands longer than casts, of two walls or on a ridge, follow the curve this well"
-    )
-    vessel_bend_per_mm: float = bounded(
-        0.22, 0.0, 2.0, "strands in a vessel's wall are bent at most this much; casts wander more"
-    )
-    vessel_smooth_per_mm: float = bounded(
-        0.14, 0.0, 2.0, "several interrupted strands bent so little are plaques wherever they lead"
-    )
-    vessel_smooth_paired_per_mm: float = bounded(0.17, 0.0, 2.0, "the same of two walls")
-    vessel_smooth_strand_mm: float = bounded(
-        2.5, 0.5, 20.0, "half of their length is in strands at least this long"
-    )
-    vessel_smooth_members: int = bounded(3, 2, 100, "so many make a single wall")
-    vessel_straight_per_mm: float = bounded(
-        0.11, 0.0, 2.0, "interrupted strands bent so little are plaques, even if they are two or long"
-    )
-    vessel_rough_per_mm: float = bounded(
-        0.4, 0.0, 2.0, "plaques as rough as on film are bent up to this much, in a long chain on a vessel"
-    )
-    vessel_rough_length_mm: float = bounded(35.0, 1.0, 200.0, "such a chain is at least this long")
-    vessel_rough_paired_mm: float = bounded(5.0, 0.5, 100.0, "and has two walls over this length")
-    vessel_rough_fraction: float = bounded(0.5, 0.0, 1.0, "and this share of it lies on a vessel")
-    vessel_points: float = bounded(
-        1.73, -20.0, 20.0, "all its features together make a chain a vessel at this log-odds"
-    )
-    vessel_fraction: float = bounded(0.6, 0.0, 1.0, "least share of a chain's length that lies on a vessel")
     ridge_clear: float = bounded(1.0, 0.0, 20.0, "a vessel stands this many standard errors above its sides")
 
     linkage_mm: float = bounded(10.0, 1.0, 50.0, "calcifications this near to each other are in one cluster")
@@ -196,11 +158,14 @@ class ArrangeParameters:
     )
     cast_line_mm: float = bounded(0.6, 0.1, 5.0, "casts of one duct stray at most this much from a line")
     cast_line_share: float = bounded(
-        0.7, 0.1, 1.0, "and are at least this share of the casts that are linked to each other"
+        0.8, 0.1, 1.0, "and are at least this share of the casts that are linked to each other"
     )
     cast_line_coherence: float = bounded(0.5, -1.0, 1.0, "and point along it this well; 0 is at random")
     cast_aim: float = bounded(
-        0.5, -1.0, 1.0, "casts that fill the ducts of a segment aim at the nipple this well; 0 is at random"
+        0.3, -1.0, 1.0, "casts that fill the ducts of a segment aim at the nipple this well; 0 is at random"
+    )
+    cast_segment_mm: float = bounded(
+        10.0, 2.0, 100.0, "and are spread further than this; less may be one duct that branches"
     )
     cast_gap_mm: float = bounded(2.0, 0.2, 10.0, "a speck in line with a cast joins it across so wide a gap")
     cast_aside_mm: float = bounded(0.6, 0.1, 5.0, "if it lies at most this far off the cast's axis")
@@ -226,7 +191,7 @@ class ArrangeParameters:
         22.0, 2.0, 100.0, "what is still longer and aims at the nipple is a segment, however narrow"
     )
     wedge_deg: float = bounded(28.0, 5.0, 180.0, "largest opening of a segment, as seen from the nipple")
-    wedge_aim_deg: float = bounded(15.0, 5.0, 90.0, "a segment's long axis aims at the nipple this well")
+    wedge_aim_deg: float = bounded(18.0, 5.0, 90.0, "a segment's long axis aims at the nipple this well")
     wedge_axis_ratio: float = bounded(
         0.55, 0.1, 1.0, "a segment is longer than wide: minor over major axis, at most"
     )

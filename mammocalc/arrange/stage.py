@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc.arrange.arrangement import Arrangement
-from mammocalc.arrange.bridges import bridged
+from mammocalc.arrange.bridges import Support, bridged
 from mammocalc.arrange.casts import CAST_FORM, casts_of
 from mammocalc.arrange.clusters import cluster_table, find_clusters
 from mammocalc.arrange.curves import Curve, along_line, curve_of
@@ -30,12 +29,22 @@ from mammocalc.arrange.pieces import (
 )
 from mammocalc.arrange.thread_points import thread_points
 from mammocalc.arrange.tubes import find_tubes
-from mammocalc.arrange.vessel import aim_deg, capsules, in_band, looks_like_vessel, vessel_fraction
+from mammocalc.arrange.vessel import (
+    aim_deg,
+    capsules,
+    in_band,
+    look_like_casts,
+    looks_like_vessel,
+    vessel_fraction,
+)
 from mammocalc.arrange.vessel_points import built_in_card
 from mammocalc.measure.measurements import Measurements
 from mammocalc.prepare.scene import Scene
 
 _DEFAULT = ArrangeParameters()
+
+_Track = tuple[NDArray[np.int64], Curve]
+"""Places of its pieces, and the curve through them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,36 +138,27 @@ def _chains(
         return vessel_fraction(scene, path, covers, parameters)
 
     found = [(group, curve) for group, curve in untangled(pieces, parameters) if sure[group].any()]
-    groups, curves = [group for group, _ in found], [curve for _, curve in found]
-    strong = [curve.typical_mm >= parameters.strong_strand_mm for curve in curves]
-    tracks = []
-    for parts in bridged(curves, strong, support, parameters, threads):
-        group = np.concatenate([groups[i] for i in parts])
-        one = curves[parts[0]]
-        curve = one if len(parts) == 1 else curve_of(pieces.take(group), parameters.bridge_mm, parameters)
-        if curve is None:
-            continue
-        if (
-            curve.length_mm < parameters.track_shortest_mm
-            and curve.paired_length_mm < parameters.vessel_paired_true_mm
-        ):
-            continue
-        tracks.append((group, curve))
+    of_casts = [
+        look_like_casts(
+            curve,
+            aim_deg(curve.points, nipple),
+            _bend_per_mm(measurements, pieces.index[group]),
+            parameters,
+        )
+        for group, curve in found
+    ]
+    tracks = _across_gaps(pieces, found, of_casts, support, parameters, threads)
     fractions = run_each(support, [curve.points for _, curve in tracks], threads)
     out = []
     for (group, curve), fraction in zip(tracks, fractions, strict=True):
         members = pieces.index[group]
         features = _features_of(curve, members, measurements, fraction, aim_deg(curve.points, nipple))
-        is_vessel = (
-            looks_like_vessel(
-                curve,
-                len(group),
-                fraction,
-                features["chain_nipple_angle_deg"],
-                features["chain_curvature_per_mm"],
-                parameters,
-            )
-            or features["vessel_points"] >= parameters.vessel_points
+        is_vessel = looks_like_vessel(
+            curve,
+            features["chain_nipple_angle_deg"],
+            features["chain_curvature_per_mm"],
+            features["vessel_points"],
+            parameters,
         )
         if is_vessel:
             members = np.union1d(members, loose.index[in_band(curve, loose, parameters)])
@@ -168,13 +168,43 @@ def _chains(
     return _without_overlap(out)
 
 
+def _across_gaps(
+    pieces: Pieces,
+    found: list[_Track],
+    of_casts: list[bool],
+    support: Support,
+    parameters: ArrangeParameters,
+    threads: int,
+) -> list[_Track]:
+    """Tracks that are long enough or have two walls, bridged to longer ones except for those of casts."""
+    groups, curves = [group for group, _ in found], [curve for _, curve in found]
+    bridgeable = [i for i, casts in enumerate(of_casts) if not casts]
+    strong = [curves[i].typical_mm >= parameters.strong_strand_mm for i in bridgeable]
+    joined = bridged([curves[i] for i in bridgeable], strong, support, parameters, threads)
+    alone = [[i] for i, casts in enumerate(of_casts) if casts]
+    out = []
+    for parts in sorted(alone + [[bridgeable[i] for i in some] for some in joined]):
+        group = np.concatenate([groups[i] for i in parts])
+        one = curves[parts[0]]
+        curve = one if len(parts) == 1 else curve_of(pieces.take(group), parameters.bridge_mm, parameters)
+        if curve is None:
+            continue
+        if (
+            curve.length_mm < parameters.track_shortest_mm
+            and curve.paired_length_mm < parameters.track_paired_mm
+        ):
+            continue
+        out.append((group, curve))
+    return out
+
+
 def _tubes(
     scene: Scene,
     measurements: Measurements,
     everything: Pieces,
     known: list[_Chain],
     nipple: Points | None,
-    support: Callable[[Points], float],
+    support: Support,
     parameters: ArrangeParameters,
 ) -> list[_Chain]:
     """Vessels that are calcified all around, whose pieces were not linked to one."""
@@ -200,7 +230,6 @@ def _features_of(
     curve: Curve, strands: NDArray[np.int64], measurements: Measurements, fraction: float, aim: float
 ) -> dict[str, float]:
     """What a chain's members are told of it; see `mammocalc.arrange.features`."""
-    columns = measurements.columns
     features = {
         "chain_strands": float(len(strands)),
         "chain_length_mm": curve.length_mm,
@@ -212,11 +241,14 @@ def _features_of(
         "vessel_fraction": fraction,
         "chain_strand_mm": curve.typical_mm,
         "chain_misalignment_deg": curve.misalignment_deg,
-        "chain_curvature_per_mm": mean_bend_per_mm(
-            columns["length_mm"][strands], columns["straightness"][strands]
-        ),
+        "chain_curvature_per_mm": _bend_per_mm(measurements, strands),
     }
     return {**features, "vessel_points": built_in_card().points(features), "tube_covered_mm": 0.0}
+
+
+def _bend_per_mm(measurements: Measurements, strands: NDArray[np.int64]) -> float:
+    columns = measurements.columns
+    return mean_bend_per_mm(columns["length_mm"][strands], columns["straightness"][strands])
 
 
 def _without_overlap(chains: list[_Chain]) -> list[_Chain]:

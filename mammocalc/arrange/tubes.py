@@ -202,7 +202,7 @@ def _on(
         (along[:, None] >= STEP_MM * first - PLAY_MM) & (along[:, None] <= STEP_MM * end + PLAY_MM)
     ).any(axis=1)
     cosine = np.abs(np.einsum("ij,ij->i", pieces.direction, tangent))
-    follows = ~pieces.strand | (cosine >= np.cos(np.radians(parameters.vessel_bend_deg)))
+    follows = ~pieces.strand | (cosine >= np.cos(np.radians(parameters.band_turn_deg)))
     near = np.abs(across) <= SHIFT_MM + 0.5 * LEAST_MM
     return np.asarray(inside & near & follows & (pieces.calibre_mm <= MOST_MM))
 

@@ -82,69 +82,33 @@ def aim_deg(curve: Points, nipple: Points | None) -> float:
 
 
 def looks_like_vessel(
-    curve: Curve, members: int, fraction: float, aim: float, bend: float, parameters: ArrangeParameters
+    curve: Curve, aim: float, bend: float, points: float, parameters: ArrangeParameters
 ) -> bool:
-    """Whether a chain is a calcified vessel: strands along one curve, with two walls or on a vessel-scale ridge.
+    """Whether a chain is a calcified vessel: by its points, or for two walls that run side by side far.
 
-    The casts of a duct in a row are not: they are short, and aim at the nipple. Two neighbouring ducts full of casts
-    look like two walls: a chain that aims at the nipple, or whose aim is not known, is a vessel only with strands
-    longer than casts, or bent less. Strands longer than any plaque, without a second wall, are threads. Plaques as
-    rough as casts are believed in a long chain with two walls on a vessel that is seen beside them.
+    Either way it is long or has two walls, and its strands follow it. Two neighbouring ducts full of casts look like
+    two walls, too: without the points, a chain must not aim at the nipple, nor may its strands wander as casts do.
     """
-    if members < 2 or curve.misalignment_deg > parameters.vessel_bend_deg:
-        return False
-    if _is_long_on_vessel(curve, fraction, parameters) and bend <= parameters.vessel_rough_per_mm:
-        return True
-    if bend > parameters.vessel_bend_per_mm:
-        return False
-    walls = curve.paired_length_mm >= parameters.vessel_paired_mm
-    true_walls = curve.paired_length_mm >= parameters.vessel_paired_true_mm
-    follows = curve.misalignment_deg <= parameters.vessel_follows_deg
-    nearly = curve.misalignment_deg <= parameters.vessel_nearly_deg
-    interrupted = curve.calcified_fraction <= parameters.vessel_calcified
-    long_enough = curve.length_mm >= parameters.vessel_length_mm
-    single_wall = long_enough and interrupted
-    on_vessel = fraction >= parameters.vessel_fraction
-    strand = curve.typical_mm
-    partly = fraction >= parameters.vessel_part_fraction
-    straight = partly and interrupted and bend <= parameters.vessel_straight_per_mm
-    if not true_walls and not straight and strand > parameters.vessel_thread_strand_mm:
-        return False
-    wherever_it_leads = (
-        (strand >= parameters.vessel_sure_strand_mm and walls and on_vessel and follows)
-        or (strand >= parameters.vessel_strand_mm and true_walls and follows)
-        or (
-            strand >= parameters.vessel_aimed_strand_mm
-            and ((walls and long_enough) or (single_wall and on_vessel and follows))
-        )
-        or (strand >= parameters.vessel_longest_strand_mm and single_wall and on_vessel and nearly)
+    a_track = curve.misalignment_deg <= parameters.vessel_turn_deg and (
+        curve.length_mm >= parameters.vessel_length_mm
+        or curve.paired_length_mm >= parameters.vessel_paired_mm
     )
-    if strand >= parameters.vessel_smooth_strand_mm and nearly:
-        several = members >= parameters.vessel_smooth_members
-        wherever_it_leads |= true_walls and bend <= parameters.vessel_smooth_paired_per_mm
-        wherever_it_leads |= single_wall and several and bend <= parameters.vessel_smooth_per_mm
-        wherever_it_leads |= single_wall and straight
-    if wherever_it_leads or not aim > parameters.vessel_aside_deg:
-        return wherever_it_leads
-    if curve.paired_length_mm >= parameters.vessel_paired_far_mm:
-        return True
-    if strand >= parameters.vessel_short_strand_mm and (
-        (true_walls and (follows or (long_enough and on_vessel)))
-        or (walls and on_vessel)
-        or (single_wall and partly and follows)
-    ):
-        return True
-    if strand >= parameters.vessel_strand_mm and ((walls and nearly) or (single_wall and on_vessel)):
-        return True
-    clear = fraction >= parameters.vessel_long_fraction or curve.length_mm >= parameters.vessel_far_mm
-    return strand >= parameters.vessel_long_strand_mm and single_wall and clear and nearly
+    two_walls = (
+        curve.paired_length_mm >= parameters.vessel_walls_mm
+        and aim > parameters.vessel_walls_aside_deg
+        and bend <= parameters.vessel_walls_bend_per_mm
+    )
+    by_points = points >= parameters.vessel_points and curve.typical_mm >= parameters.vessel_strand_mm
+    return bool(a_track and (two_walls or by_points))
 
 
-def _is_long_on_vessel(curve: Curve, fraction: float, parameters: ArrangeParameters) -> bool:
-    return (
-        curve.length_mm >= parameters.vessel_rough_length_mm
-        and curve.paired_length_mm >= parameters.vessel_rough_paired_mm
-        and fraction >= parameters.vessel_rough_fraction
+def look_like_casts(curve: Curve, aim: float, bend: float, parameters: ArrangeParameters) -> bool:
+    """Whether a track is rather casts in a duct: short bent strands in one row that aims at the nipple."""
+    return bool(
+        aim <= parameters.casts_aim_deg
+        and curve.typical_mm <= parameters.casts_strand_mm
+        and bend >= parameters.casts_bend_per_mm
+        and curve.paired_length_mm < parameters.casts_paired_mm
     )
 
 
@@ -167,7 +131,7 @@ def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDAr
     beyond = (along < parameters.track_gap_mm) | (along > total - parameters.track_gap_mm)
     inside = (along >= 0.0) & (along <= total) & (np.abs(across) <= half_width) & (pieces.strand | ~beyond)
     cosine = np.abs(np.einsum("ij,ij->i", pieces.direction, tangent))
-    follows: NDArray[np.bool_] = ~pieces.strand | (cosine >= np.cos(np.radians(parameters.vessel_bend_deg)))
+    follows: NDArray[np.bool_] = ~pieces.strand | (cosine >= np.cos(np.radians(parameters.band_turn_deg)))
     return fits & inside & follows
 
 

@@ -16,7 +16,7 @@ ROD = {
     "roughness": 0.02,
     "nipple_angle_deg": 8.0,
 }
-NOT_ON_A_VESSEL = ArrangeParameters().vessel_fraction - 0.1
+NOT_ON_A_VESSEL = ArrangeParameters().bridge_on_vessel - 0.1
 """Noise alone is a ridge here and there."""
 
 
@@ -153,6 +153,27 @@ class TestTwoWalls:
         thick = candidates.strand(45, 70, 90, 5.0, **{**form, "width_mm": width_mm, "elongation": elongation})
         found = arrange(make_scene(), candidates.measurements())
         assert found.columns["chain_id"][thick] == chain
+
+
+class TestRowsOfCasts:
+    def rows(self, candidates, straightness, y_mm=75.0):
+        """Two tracks in one line, the far one of long strands of a vessel, the near one of short ones."""
+        for x in (10, 17, 24):
+            candidates.strand(y_mm, x, 0, 6.0, straightness=0.998)
+        short = [candidates.strand(y_mm, 36 + 3 * k, 0, 2.4, straightness=straightness) for k in range(4)]
+        return 0, short
+
+    @pytest.mark.parametrize(
+        ("straightness", "y_mm", "joined"), [(0.97, 75.0, False), (0.997, 75.0, True), (0.97, 30.0, True)]
+    )
+    def test_bent_short_strands_that_lead_to_the_nipple_are_bridged_to_no_vessel(
+        self, candidates, make_scene, straightness, y_mm, joined
+    ):
+        vessel, short = self.rows(candidates, straightness, y_mm)
+        found = arrange(make_scene(), candidates.measurements()).columns["chain_id"]
+        assert found[vessel] > 0
+        assert (found[short] == found[vessel]).all() == joined
+        assert (found[short] == found[vessel]).any() == joined
 
 
 class TestTubes:
@@ -387,11 +408,11 @@ class TestBend:
 
     @pytest.mark.parametrize(("straightness", "is_vessel"), [(0.995, True), (0.95, False)])
     def test_strands_that_wander_are_a_group_of_casts(self, candidates, make_scene, straightness, is_vessel):
-        # Towards the nipple, as ducts lead, and too short to be plaques for sure.
-        rows = [candidates.strand(75, 30 + 4 * k, 0, 2.6, straightness=straightness) for k in range(6)]
+        # Of the length of either.
+        rows = [candidates.strand(30, 30 + 5 * k, 0, 3.4, straightness=straightness) for k in range(6)]
         found = arrange(make_scene(), candidates.measurements())
         assert found.columns["chain_curvature_per_mm"][rows] == pytest.approx(
-            np.sqrt(24 * (1 - straightness)) / 2.6
+            np.sqrt(24 * (1 - straightness)) / 3.4
         )
         assert (found.columns["cluster_id"][rows] == 0).all() == is_vessel
 

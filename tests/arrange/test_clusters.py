@@ -157,7 +157,8 @@ class TestDistribution:
         [
             (0, 3.0, True, "segmental"),
             (90, 3.0, True, "regional"),
-            (0, 2.0, True, "grouped"),
+            (0, 2.0, True, "segmental"),
+            (0, 1.3, True, "grouped"),
             (0, 3.0, False, "regional"),
         ],
     )

@@ -57,12 +57,18 @@ def test_agrees_with_classify_for_every_row(image_of, rod, sized, lexicon):
 
 
 def test_points_for_a_vessel_are_told_feature_by_feature(image_of, sized, lexicon):
-    chain = {"chain_strands": 4.0, "chain_n": 4.0, "chain_length_mm": 9.0, "chain_strand_mm": 3.0}
+    chain = {
+        "chain_strands": 4.0,
+        "chain_n": 4.0,
+        "chain_length_mm": 9.0,
+        "chain_strand_mm": 3.0,
+        "chain_misalignment_deg": 5.0,
+    }
     points = built_in_card()
     plaque = sized(2.0, 0.3, width_variation=0.3, roughness=0.08, **chain, vessel_points=2.0)
     image = image_of(plaque)
     explanation = explain(0, image.measurements, image.arrangement, lexicon)
-    assert explanation.decided.rule == "vascular_by_points"
+    assert explanation.decided.rule == "vascular"
     added = points.parts({step.feature: chain.get(step.feature, math.nan) for step in points.steps})
     text = str(explanation)
     assert f"      vessel_points begin at {points.offset:+.2f}" in text
