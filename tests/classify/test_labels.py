@@ -180,7 +180,11 @@ class TestBothSidesOfAThreshold:
     @pytest.mark.parametrize(("points", "label"), [(0.81, "suture"), (0.79, "vascular")])
     def test_a_sure_thread_is_one_even_in_line_with_another(self, labelled, sized, points, label):
         found = labelled(
-            sized(6.0, 0.3, **{**VESSEL, "paired_length_mm": 6.0, **CAST, "thread_points": points})
+            sized(
+                6.0,
+                0.3,
+                **{**VESSEL, "vessel_points": 2.0, "chain_length_mm": 9.0, **CAST, "thread_points": points},
+            )
         )
         assert found.label[0] == label
 
@@ -450,7 +454,7 @@ class TestBothSidesOfAThreshold:
         ("change", "is_vessel"),
         [
             ({}, True),
-            ({"vessel_points": 0.99}, False),
+            ({"vessel_points": 0.59}, False),
             ({"chain_strand_mm": 1.59}, False),
             ({"chain_misalignment_deg": 42.1}, False),
             ({"chain_length_mm": 6.9}, False),
@@ -461,7 +465,7 @@ class TestBothSidesOfAThreshold:
     def test_points_of_all_features_of_a_track(self, labelled, sized, change, is_vessel):
         chain = {
             **VESSEL,
-            "vessel_points": 1.01,
+            "vessel_points": 0.61,
             "chain_length_mm": 7.1,
             "chain_misalignment_deg": 41.9,
             **change,
