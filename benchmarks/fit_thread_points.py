@@ -59,7 +59,7 @@ FOUND, PIECE, CAST, ROD, OTHER, WALL_PER_MM = 2.0, 0.7, 3.0, 4.0, 3.0, 0.35
 KIND_WEIGHT = {"mixed": 1.0, "more": 1.0, "arterial": 0.15, "secretory": 0.15}
 RIDGE = 1.0
 FOLDS = 6
-LIKELY = -1.0
+LIKELY = -0.8
 FILE = Path(mammocalc.arrange.__file__).parent / "thread_points.toml"
 
 

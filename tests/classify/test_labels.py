@@ -188,7 +188,7 @@ class TestBothSidesOfAThreshold:
         )
         assert found.label[0] == label
 
-    @pytest.mark.parametrize(("points", "label"), [(-0.9, "suture"), (-1.1, "fine_linear")])
+    @pytest.mark.parametrize(("points", "label"), [(-0.7, "suture"), (-0.9, "fine_linear")])
     def test_a_likely_thread_is_rather_one_than_a_cast(self, labelled, sized, points, label):
         assert labelled(sized(2.5, 0.3, **CAST, thread_points=points)).label[0] == label
 
@@ -300,8 +300,9 @@ class TestBothSidesOfAThreshold:
             ({"core_lucency": -0.17, "heterogeneity": 0.165}, "dystrophic"),
             ({"core_lucency": -0.17, "heterogeneity": 0.155}, "coarse"),
             ({"lucency": 0.31}, "dystrophic"),
-            ({"heterogeneity": 0.17}, "coarse"),
-            ({"heterogeneity": 0.17, "roughness": 0.05}, "dystrophic"),
+            ({"heterogeneity": 0.17, "roughness": 0.05}, "coarse"),
+            ({"edge_width_mm": 0.94}, "dystrophic"),
+            ({"edge_width_mm": 0.90}, "coarse"),
             ({"circularity": 0.49}, "dystrophic"),
             ({"roughness": 0.075}, "dystrophic"),
             ({"thickness_mm": 0.57, "circularity": 0.49}, "coarse"),
@@ -344,7 +345,7 @@ class TestBothSidesOfAThreshold:
             ({"cluster_n": 6, "diameter_mm": 1.29}, "unclassified"),
             ({"diameter_mm": 0.86}, "dystrophic"),
             ({"diameter_mm": 0.84}, "unclassified"),
-            ({"diameter_mm": 0.86, "thickness_mm": 0.57}, "unclassified"),
+            ({"diameter_mm": 0.86, "thickness_mm": 0.69}, "unclassified"),
             ({"length_mm": 2.1, "width_mm": 1.9}, "coarse"),
             ({"circularity": 0.95}, "round"),
         ],
