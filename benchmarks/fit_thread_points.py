@@ -50,6 +50,8 @@ STEPS: dict[str, tuple[list[float], bool]] = {
     "chain_calcified_fraction": ([0.5, 0.65, 0.8, 0.9, 0.97], False),
     "vessel_fraction": ([0.2, 0.35, 0.5, 0.65, 0.8], True),
     "chain_curvature_per_mm": ([0.08, 0.14, 0.22, 0.27, 0.33], False),
+    "vessel_points": ([0.1, 1, 2, 3, 4.5], True),
+    "chain_strand_mm": ([3, 4, 5, 7], False),
     "neighbours": ([0.5, 1.5, 2.5, 3.5, 5.5, 8.5], True),
     "cluster_elongation": ([1.5, 2, 2.5, 3], True),
     "lucency": ([0.15], True),

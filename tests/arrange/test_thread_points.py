@@ -25,6 +25,8 @@ THREAD = {
     "chain_calcified_fraction": np.nan,
     "vessel_fraction": 0.0,
     "chain_curvature_per_mm": np.nan,
+    "vessel_points": np.nan,
+    "chain_strand_mm": 0.0,
     "neighbours": 0.0,
     "cluster_elongation": np.nan,
     "lucency": 0.0,
@@ -38,6 +40,8 @@ CAST = {
     "neighbours": 9.0,
     "chain_strands": 5.0,
     "chain_calcified_fraction": 0.7,
+    "chain_strand_mm": 1.8,
+    "vessel_points": -2.0,
     "cluster_elongation": 5.0,
     "nipple_angle_deg": 8.0,
 }
@@ -49,6 +53,7 @@ WALL = {
     "vessel_fraction": 0.9,
     "nipple_angle_deg": 60.0,
     "chain_curvature_per_mm": 0.05,
+    "vessel_points": 4.0,
 }
 FOR_A_THREAD = ("length_mm", "bulge", "heterogeneity", "nipple_angle_deg")
 AGAINST = ("width_mm", "branches", "paired_length_mm", "vessel_fraction", "neighbours", "chain_strands")

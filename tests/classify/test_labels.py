@@ -227,9 +227,9 @@ class TestBothSidesOfAThreshold:
         ("change", "is_rim"),
         [
             ({}, True),
-            ({"straightness": 0.77}, False),
+            ({"straightness": 0.79}, False),
             ({"width_mm": 0.69}, False),
-            ({"roughness": 0.036}, False),
+            ({"roughness": 0.061}, False),
             ({"branches": 1.0}, False),
             ({"straightness": 0.09, "width_mm": 0.4, "roughness": 0.05}, True),
             ({"straightness": 0.11, "width_mm": 0.4, "roughness": 0.05}, False),
