@@ -67,12 +67,14 @@ def curve_and_angles(
     pieces: Pieces, reach_mm: float, parameters: ArrangeParameters
 ) -> tuple[Curve, NDArray[np.float64]] | None:
     """As `curve_of`, with the mean angle between each piece and the curve beside it, shape (m,), 0 to 90 degrees."""
+    from mammocalc_kernels.curves import smooth_curve
+
     points, _, directions = pieces.sampled(STEP_MM)
     path = _ordered_path(
         _middles(points, directions, _least_mm(pieces, parameters), parameters),
         reach_mm + parameters.wall_most_mm,
     )
-    line = smoothed(path)
+    line = smooth_curve(path, STEP_MM, _taps())
     return None if len(line) < 3 else along_line(line, pieces, parameters)
 
 
@@ -108,13 +110,6 @@ def along_line(
 def _least_mm(pieces: Pieces, parameters: ArrangeParameters) -> float:
     """Walls nearer to each other than they are thick would be one."""
     return max(parameters.wall_least_mm, middle(pieces.calibre_mm))
-
-
-def smoothed(path: Points) -> Points:
-    """A path in mm as a smooth line of points `STEP_MM` apart."""
-    from mammocalc_kernels.curves import smooth_curve
-
-    return smooth_curve(np.ascontiguousarray(path), STEP_MM, _taps())
 
 
 def _ordered_path(points: Points, reach_mm: float) -> Points:

@@ -199,7 +199,8 @@ def strands(measurements: Measurements, parameters: ArrangeParameters) -> NDArra
     """Elongated candidates that may found a vessel's wall: sure enough, long enough, neither thick nor a rod.
 
     A vessel that is calcified all around may be outlined across: what is as thick is a piece of one if it is rough and
-    does not lead to the nipple, as rods do.
+    does not lead to the nipple, as rods do. What is believed only as it lies on an artery joins a chain, but founds
+    none.
     """
     columns = measurements.columns
     thin = columns["width_mm"] <= parameters.strand_calibre_mm
@@ -211,6 +212,7 @@ def strands(measurements: Measurements, parameters: ArrangeParameters) -> NDArra
     )
     return (
         (columns["score"] >= parameters.joining_score)
+        & ~(columns["score"] > columns["score_alone"])
         & (thin | across)
         & (columns["elongation"] >= parameters.strand_elongation)
         & (columns["length_mm"] >= parameters.strand_length_mm)

@@ -86,5 +86,6 @@ FEATURES: Mapping[str, Feature] = {
     "edge_width_mm": Feature("mm", "contrast over the mean steepest gradient along the outline"),
     "heterogeneity": Feature("", "deviation inside the eroded outline over contrast"),
     "score": Feature("", "how sure the detection is, 0 to 1"),
+    "score_alone": Feature("", "the same if it did not lie on an artery that others show to be calcified"),
 }
 """Every feature of a single calcification by its name, in the order of the tables."""

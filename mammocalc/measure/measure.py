@@ -242,6 +242,7 @@ def _columns(scene: Scene, regions: Regions, raw: dict[str, NDArray[np.float64]]
         "edge_width_mm": raw["edge_width"] * pitch,
         "heterogeneity": raw["heterogeneity"],
         "score": regions.score.astype(np.float64),
+        "score_alone": np.asarray(regions.evidence.get("score_alone", regions.score), np.float64),
     }
 
 

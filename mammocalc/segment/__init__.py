@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammocalc.prepare.scene import Scene
+from mammocalc.segment.arteries import scores_on_bands
 from mammocalc.segment.company import COMPANY, company_of
 from mammocalc.segment.components import Components, lump_components, searched_cells, speck_components
 from mammocalc.segment.objects import Objects, described, lumps_over_specks, outlines_of
@@ -25,7 +26,8 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
     """Find candidate calcifications and outline them at half of their contrast.
 
     Differences of Gaussians over scales, judged against local noise and texture, give components by hysteresis [1]_;
-    each is split and outlined by flooding from its peaks [2]_; the evidence is weighed up to a score [3]_.
+    each is split and outlined by flooding from its peaks [2]_; the evidence is weighed up to a score [3]_; what
+    is faint but lies on an artery calcified beyond doubt is believed, too.
 
     Parameters
     ----------
@@ -93,6 +95,8 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
     with scratch_plane(shape, np.int32, cleared=True) as owner:
         pitch = scene.pixel_spacing_mm
         objects, score = joined_threads(objects, score, scene.plane, owner, pitch, parameters, threads)
+    objects = dataclasses.replace(objects, evidence={**objects.evidence, "score_alone": score})
+    score = scores_on_bands(scene, objects, score, parameters)
     keep = np.flatnonzero(score >= parameters.min_score)
     if len(keep) > parameters.candidate_cap:
         best = keep[np.argsort(-score[keep], kind="stable")[: parameters.candidate_cap]]
@@ -103,7 +107,7 @@ def segment(scene: Scene, parameters: SegmentParameters | None = None, threads: 
 def _no_objects() -> Objects:
     from mammocalc.segment.objects import EVIDENCE
 
-    empty = {name: np.empty(0) for name in (*EVIDENCE, *COMPANY, *SUPPORT)}
+    empty = {name: np.empty(0) for name in (*EVIDENCE, *COMPANY, *SUPPORT, "score_alone")}
     return Objects(np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, np.float32), empty)
 
 

@@ -96,6 +96,13 @@ class SegmentParameters:
         12.0, 1.0, 1000.0, "a lump of several fragments stands out by this much, in pixel noise"
     )
     body_diameter_mm: float = bounded(1.5, 0.3, 20.0, "and has at least this diameter")
+    band_score: float = bounded(
+        0.08, 0.0, 1.0, "lowest score of a candidate that is believed on an artery calcified beyond doubt"
+    )
+    band_covered_mm: float = bounded(
+        6.5, 1.0, 50.0, "sure candidates cover this much of a band as wide as an artery that is beyond doubt"
+    )
+    band_covered: float = bounded(0.3, 0.0, 1.0, "and this share of its longest stretch")
     neighbourhood_mm: float = bounded(
         5.0, 1.0, 20.0, "distance within which other candidates support a candidate"
     )

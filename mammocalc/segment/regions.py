@@ -29,7 +29,7 @@ class Regions:
     score : ndarray of float64, shape (n,)
         Detection score, 0 to 1.
     evidence : dict of str to ndarray of float64, shape (n,)
-        What the score was made of, by feature name.
+        What the score was made of, by feature name; score_alone is what it would be if no artery were beneath.
     """
 
     shape: tuple[int, int]

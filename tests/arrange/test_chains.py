@@ -196,6 +196,17 @@ class TestTubes:
         assert (found.columns["chain_id"][rows] == 1).all() == chained
 
 
+def test_what_is_believed_for_its_place_alone_links_nothing(candidates, make_scene):
+    rows = [
+        candidates.strand(60, x, 0, 4.0, score_alone=alone) for x, alone in ((30, 0.9), (36, 0.2), (42, 0.9))
+    ]
+    scene = make_scene()
+    assert arrange(scene, candidates.measurements()).columns["chain_strands"][rows[0]] == 2.0
+    for row in candidates.rows:
+        row["score_alone"] = 0.9
+    assert arrange(scene, candidates.measurements()).columns["chain_strands"][rows[0]] == 3.0
+
+
 class TestGaps:
     def strands(self, candidates, gap_mm, turn_deg=0.0):
         """Two tracks of two walls each, 8 mm long, the second after a gap and a turn."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from mammocalc_kernels.artery_bands import stretches_along
 
 from mammocalc.arrange import ArrangeParameters, arrange
-from mammocalc.arrange.tubes import band_along, stretches
 
 ACROSS, TOWARDS_NIPPLE = 90.0, 0.0
 GRANULAR = {"roughness": 0.06, "width_variation": 0.4, "nipple_angle_deg": 80.0}
@@ -91,6 +91,6 @@ def test_two_pieces_on_a_long_vessel_without_calcium_are_none(candidates, make_s
 def test_a_band_is_seen_where_it_is(make_scene):
     line = np.stack([np.full(41, 40.0), np.linspace(30.0, 50.0, 41)], axis=1)
     scene = make_scene(vessel=line[:21], **BAND)
-    first, end = stretches(band_along(scene, line))
+    first, end = stretches_along(scene.plane, scene.pixel_spacing_mm, line)
     assert first.tolist() == [0]
     assert end[0] == pytest.approx(21, abs=2)
