@@ -59,14 +59,14 @@ def curve_of(pieces: Pieces, reach_mm: float, parameters: ArrangeParameters) -> 
     reach_mm : float
         The largest gap between the pieces.
     """
-    found = curve_and_angles(pieces, reach_mm, parameters)
+    found = curve_with_pieces(pieces, reach_mm, parameters)
     return None if found is None else found[0]
 
 
-def curve_and_angles(
+def curve_with_pieces(
     pieces: Pieces, reach_mm: float, parameters: ArrangeParameters
-) -> tuple[Curve, NDArray[np.float64]] | None:
-    """As `curve_of`, with the mean angle between each piece and the curve beside it, shape (m,), 0 to 90 degrees."""
+) -> tuple[Curve, NDArray[np.float64], NDArray[np.float64]] | None:
+    """As `curve_of`, with how each piece lies to the curve beside it, see `along_line`."""
     from mammocalc_kernels.curves import smooth_curve
 
     points, _, directions = pieces.sampled(STEP_MM)
@@ -80,8 +80,17 @@ def curve_and_angles(
 
 def along_line(
     line: Points, pieces: Pieces, parameters: ArrangeParameters
-) -> tuple[Curve, NDArray[np.float64]]:
-    """How pieces lie along a line of points `STEP_MM` apart, and the mean angle between each and the line beside it."""
+) -> tuple[Curve, NDArray[np.float64], NDArray[np.float64]]:
+    """The curve of pieces along a line of points `STEP_MM` apart.
+
+    Returns
+    -------
+    curve : Curve
+    angle_deg : ndarray of float64, shape (m,)
+        Mean angle between each piece and the line beside it, 0 to 90 degrees.
+    aside_mm : ndarray of float64, shape (m,)
+        Mean distance of each piece from the line.
+    """
     from mammocalc_kernels.curves import beside
 
     points, owner, directions = pieces.sampled(STEP_MM)
@@ -103,8 +112,11 @@ def along_line(
         misalignment_deg=float(angle.mean()),
         typical_mm=_typical_length(2 * pieces.half_mm),
     )
-    total = np.bincount(owner, weights=angle, minlength=len(pieces))
-    return curve, total / np.bincount(owner, minlength=len(pieces))
+    count = np.bincount(owner, minlength=len(pieces))
+    of_piece = [
+        np.bincount(owner, weights=some, minlength=len(pieces)) / count for some in (angle, np.abs(across))
+    ]
+    return curve, of_piece[0], of_piece[1]
 
 
 def _least_mm(pieces: Pieces, parameters: ArrangeParameters) -> float:

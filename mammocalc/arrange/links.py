@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mammocalc.arrange.curves import Curve, curve_and_angles
+from mammocalc.arrange.curves import Curve, curve_with_pieces
 from mammocalc.arrange.parameters import ArrangeParameters
 from mammocalc.arrange.pieces import Pieces, Points
 
@@ -44,15 +44,16 @@ def untangled(strands: Pieces, parameters: ArrangeParameters) -> list[tuple[NDAr
     while waiting:
         group, left = waiting.pop()
         mine = strands.take(group)
-        found = curve_and_angles(mine, parameters.track_gap_mm, parameters)
+        found = curve_with_pieces(mine, parameters.track_gap_mm, parameters)
         if found is None:
             continue
-        curve, angles = found
+        curve, angles, aside = found
         crosses = angles > parameters.track_crossing_deg
         if crosses.any():
             # A curve through two walls may swerve from one to the other: a wall beside one that follows is no crossing.
             beside = side_by_side(mine, parameters)
             crosses[beside[crosses[beside].sum(axis=1) == 1]] = False
+        crosses |= aside > parameters.track_aside_mm
         if not left or not crosses.any() or crosses.all():
             out.append((group, curve))
             continue

@@ -62,6 +62,9 @@ class ArrangeParameters:
     track_crossing_deg: float = bounded(
         40.0, 5.0, 90.0, "a strand that meets its track's curve at a larger angle crosses it"
     )
+    track_aside_mm: float = bounded(
+        3.0, 0.5, 20.0, "a strand that lies farther from its track's curve, on average, is none of it"
+    )
     bridge_mm: float = bounded(18.0, 0.5, 40.0, "largest gap that is bridged between tracks")
     bridge_bend_deg: float = bounded(
         35.0, 5.0, 80.0, "largest change of direction at either end of such a bridge"
@@ -103,6 +106,10 @@ class ArrangeParameters:
     band_turn_deg: float = bounded(
         28.0, 5.0, 60.0, "a piece between a vessel's walls belongs to it if it follows its curve this well"
     )
+    strand_reach_mm: float = bounded(
+        10.0, 4.0, 40.0, "so does a strand that follows its curve this far beyond its ends"
+    )
+    strand_aside_mm: float = bounded(2.0, 0.0, 5.0, "or this far aside of its walls")
     vessel_length_mm: float = bounded(7.0, 1.0, 100.0, "a vessel's chain is at least this long")
     vessel_paired_mm: float = bounded(3.0, 0.5, 100.0, "or has two walls side by side over this length")
     vessel_turn_deg: float = bounded(
@@ -114,7 +121,7 @@ class ArrangeParameters:
     vessel_walls_aside_deg: float = bounded(25.0, 0.0, 90.0, "if it aims at the nipple less nearly than this")
     vessel_walls_bend_per_mm: float = bounded(0.22, 0.0, 2.0, "and the strands are bent at most this much")
     vessel_points: float = bounded(
-        0.6, -20.0, 20.0, "all its features together make a chain a vessel at this log-odds"
+        0.1, -20.0, 20.0, "all its features together make a chain a vessel at this log-odds"
     )
     vessel_strand_mm: float = bounded(
         1.6,

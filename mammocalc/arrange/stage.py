@@ -218,7 +218,7 @@ def _tubes(
             continue
         members = pieces.take(tube.members)
         strands = members.take(np.flatnonzero(members.strand))
-        curve, _ = along_line(tube.line, strands, parameters)
+        curve, _, _ = along_line(tube.line, strands, parameters)
         features = _features_of(curve, strands.index, measurements, support(tube.line), aim)
         features["tube_covered_mm"] = tube.covered_mm
         plaques = members.index[~rods_in_chain(measurements, members.index, parameters)]

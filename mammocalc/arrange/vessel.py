@@ -20,6 +20,8 @@ SHIFT_MM = 0.6
 OFFSET_STEP_MM = 0.2
 WINDOW_MM = 2.0
 """Half of the length along the curve over which a profile is averaged."""
+BELIEVED_LENGTHS = 5.0
+"""A strand beyond a vessel's end is believed to go on with it so many times its length away."""
 RIM_MM = 0.25
 """Blur around a calcification that is left out with it."""
 
@@ -115,24 +117,29 @@ def look_like_casts(curve: Curve, aim: float, bend: float, parameters: ArrangePa
 def in_band(curve: Curve, pieces: Pieces, parameters: ArrangeParameters) -> NDArray[np.bool_]:
     """Which pieces lie between a vessel's walls or on them, the elongated ones along it.
 
-    A piece is as thick as a wall at most, or, where it is elongated and both walls are known, as the vessel.
+    A piece is as thick as a wall at most, or, where it is elongated and both walls are known, as the vessel. A strand
+    may lie farther out, for the curve is only that of the pieces that are known, and a vessel goes on beyond them.
     """
     from mammocalc_kernels.curves import beside
 
-    longer = _lengthened(curve.points, parameters.track_gap_mm)
-    along, across, tangent = beside(longer, pieces.centre, STEP_MM)
+    reach = parameters.strand_reach_mm
+    along, across, tangent = beside(_lengthened(curve.points, reach), pieces.centre, STEP_MM)
     separation = float(np.nan_to_num(curve.wall_separation_mm))
-    half_width = 0.5 * separation + parameters.wall_play_mm
     fits = (pieces.calibre_mm <= parameters.strand_calibre_mm) | (
         pieces.strand & (separation > 0.0) & (pieces.calibre_mm <= separation + parameters.wall_play_mm)
     )
-    total = curve.length_mm + 2 * parameters.track_gap_mm
-    # Beyond the ends only what has a direction, and keeps it, is believed.
-    beyond = (along < parameters.track_gap_mm) | (along > total - parameters.track_gap_mm)
-    inside = (along >= 0.0) & (along <= total) & (np.abs(across) <= half_width) & (pieces.strand | ~beyond)
     cosine = np.abs(np.einsum("ij,ij->i", pieces.direction, tangent))
-    follows: NDArray[np.bool_] = ~pieces.strand | (cosine >= np.cos(np.radians(parameters.band_turn_deg)))
-    return fits & inside & follows
+    follows = pieces.strand & (cosine >= np.cos(np.radians(parameters.band_turn_deg)))
+    length = 2.0 * pieces.half_mm
+    long_enough = follows & (length >= parameters.strand_length_mm)
+    beyond = np.maximum(np.maximum(reach - along, along - (curve.length_mm + reach)), 0.0)
+    aside = np.abs(across) - 0.5 * separation
+    near = (aside <= parameters.wall_play_mm) & (follows | ~pieces.strand)
+    # Beyond the ends only what has a direction, and keeps it, is believed.
+    near &= beyond <= np.where(pieces.strand, parameters.track_gap_mm, 0.0)
+    believed = np.minimum(reach, BELIEVED_LENGTHS * length)
+    in_line = long_enough & (aside <= parameters.strand_aside_mm) & (beyond <= believed)
+    return np.asarray(fits & (near | in_line))
 
 
 def _lengthened(line: Points, by_mm: float) -> Points:

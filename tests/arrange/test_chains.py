@@ -155,6 +155,19 @@ class TestTwoWalls:
         assert found.columns["chain_id"][thick] == chain
 
 
+class TestFields:
+    def test_what_lies_farther_aside_than_a_vessel_is_wide_is_none_of_it(self, candidates, make_scene):
+        for offset in (-0.8, 0.8):
+            for x in (12, 19, 26, 33, 40):
+                candidates.strand(70 + offset, x, 0, 6.0)
+        # Side by side with a wall, and with each other.
+        field = [candidates.strand(70.8 + 2.5 * k, 24 + 3 * j, 0, 2.2) for k in (1, 2, 3) for j in range(3)]
+        found = arrange(make_scene(), candidates.measurements()).columns["chain_id"]
+        assert found[0] > 0
+        far = np.array(field[3:])
+        assert (found[far] != found[0]).all()
+
+
 class TestRowsOfCasts:
     def rows(self, candidates, straightness, y_mm=75.0):
         """Two tracks in one line, the far one of long strands of a vessel, the near one of short ones."""
@@ -174,6 +187,24 @@ class TestRowsOfCasts:
         assert found[vessel] > 0
         assert (found[short] == found[vessel]).all() == joined
         assert (found[short] == found[vessel]).any() == joined
+
+
+class TestGoingOn:
+    """A vessel of two walls from 26 to 34 mm, and a strand beyond its end or beside it."""
+
+    @pytest.mark.parametrize(
+        ("length_mm", "gap_mm", "aside_mm", "joins"),
+        [(1.9, 9.0, 0.0, True), (1.9, 11.0, 0.0, False), (1.2, 8.5, 0.0, False), (1.9, 9.0, 3.2, False)],
+    )
+    def test_a_strand_in_line_joins_a_vessel(
+        self, candidates, make_scene, length_mm, gap_mm, aside_mm, joins
+    ):
+        walls = [candidates.strand(70 + offset, 30, 0, 8.0) for offset in (-0.8, 0.8)]
+        # Bent too much for a bridge between tracks.
+        strand = candidates.strand(70 + aside_mm, 34.0 + gap_mm, 27, length_mm)
+        found = arrange(make_scene(), candidates.measurements()).columns["chain_id"]
+        assert (found[walls] == 1).all()
+        assert (found[strand] == 1) == joins
 
 
 class TestTubes:

@@ -156,7 +156,7 @@ class TestDistribution:
         ("turn_deg", "step_mm", "nipple", "name"),
         [
             (0, 3.0, True, "segmental"),
-            (90, 3.0, True, "regional"),
+            (90, 3.3, True, "regional"),
             (0, 2.0, True, "segmental"),
             (0, 1.3, True, "grouped"),
             (0, 3.0, False, "regional"),

@@ -455,7 +455,7 @@ class TestBothSidesOfAThreshold:
         ("change", "is_vessel"),
         [
             ({}, True),
-            ({"vessel_points": 0.59}, False),
+            ({"vessel_points": 0.09}, False),
             ({"chain_strand_mm": 1.59}, False),
             ({"chain_misalignment_deg": 42.1}, False),
             ({"chain_length_mm": 6.9}, False),
@@ -466,7 +466,7 @@ class TestBothSidesOfAThreshold:
     def test_points_of_all_features_of_a_track(self, labelled, sized, change, is_vessel):
         chain = {
             **VESSEL,
-            "vessel_points": 0.61,
+            "vessel_points": 0.11,
             "chain_length_mm": 7.1,
             "chain_misalignment_deg": 41.9,
             **change,
