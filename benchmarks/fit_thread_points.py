@@ -30,7 +30,7 @@ from mammocalc.prepare import prepare
 from mammocalc.segment import segment
 
 SEEDS = {
-    "mixed": range(3000, 3400),
+    "mixed": range(3000, 3800),
     "more": range(6000, 6200),
     "arterial": range(5000, 5160),
     "secretory": range(3000, 3140),
