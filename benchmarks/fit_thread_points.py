@@ -30,7 +30,7 @@ from mammocalc.prepare import prepare
 from mammocalc.segment import segment
 
 SEEDS = {
-    "mixed": range(3000, 3800),
+    "mixed": range(3000, 4600),
     "more": range(6000, 6200),
     "arterial": range(5000, 5160),
     "secretory": range(3000, 3140),
@@ -61,7 +61,7 @@ FOUND, PIECE, CAST, ROD, OTHER, WALL_PER_MM = 2.0, 0.7, 3.0, 4.0, 3.0, 0.35
 KIND_WEIGHT = {"mixed": 1.0, "more": 1.0, "arterial": 0.15, "secretory": 0.15}
 RIDGE = 1.0
 FOLDS = 6
-LIKELY = -0.8
+LIKELY = -1.2
 FILE = Path(mammocalc.arrange.__file__).parent / "thread_points.toml"
 
 

@@ -27,7 +27,7 @@ from mammocalc.phantom import TRAINING_SEEDS, make
 from mammocalc.prepare import prepare
 from mammocalc.segment import segment
 
-SEEDS = {"mixed": range(3000, 3800), "arterial": range(5000, 5160), "secretory": range(3000, 3140)}
+SEEDS = {"mixed": range(3000, 4600), "arterial": range(5000, 5160), "secretory": range(3000, 3140)}
 # Values at which each feature may add points, and whether it adds them below.
 STEPS: dict[str, tuple[list[float], bool]] = {
     "chain_strands": ([1.5, 2.5, 3.5, 5.5, 9.5], False),

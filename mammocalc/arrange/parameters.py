@@ -121,7 +121,7 @@ class ArrangeParameters:
     vessel_walls_aside_deg: float = bounded(25.0, 0.0, 90.0, "if it aims at the nipple less nearly than this")
     vessel_walls_bend_per_mm: float = bounded(0.22, 0.0, 2.0, "and the strands are bent at most this much")
     vessel_points: float = bounded(
-        0.1, -20.0, 20.0, "all its features together make a chain a vessel at this log-odds"
+        0.4, -20.0, 20.0, "all its features together make a chain a vessel at this log-odds"
     )
     vessel_strand_mm: float = bounded(
         1.6,
